@@ -55,7 +55,7 @@ async function wide() {
   expect(speed.length > 8, `figures: ${speed}`);
   console.log(speed.filter((row) => row.startsWith('longest')).join());
   const report = JSON.parse(await figures(tab));
-  checkFigures(report, 4, true);
+  checkFigures(report, 6, true);
   const { twins, transport, adapter, submits } = report.devices[0];
   expect(submits.count > 100 && submits.too_slow.length === 0, JSON.stringify(submits));
   expect(twins.length > 15 && twins.every(({ agrees, cases }) => agrees && cases > 1000), JSON.stringify(twins));
@@ -74,7 +74,7 @@ async function narrow() {
   await tab.click('#stop');
   await idle(tab);
   expect(/^Wrong: .* voxel 0,0,0 is off/.test(await said(tab)), `it says "${await said(tab)}" of a changed result`);
-  checkFigures(JSON.parse(await figures(tab)), 4, false);
+  checkFigures(JSON.parse(await figures(tab)), 6, false);
   await close(tab, 'narrow');
 }
 

@@ -52,15 +52,19 @@ async function start() {
 async function check(device, signal) {
   const [measured] = report.devices;
   const [faults, replays] = [[], []];
+  // What the stages whose times are told were compiled from: a transform of another length is another stage.
+  const sources = new Map();
   for (const [number, item] of contents.captures.entries()) {
     const part = (done) => (number + done) / (contents.captures.length + 1);
     const capture = await readCapture(bytesOf(item.base64));
     const replay = new Replay(device, capture);
     const onStage = (stage, done) => say(`Compiling ${stage}`, part(done / 2));
-    for (const { stage, seconds } of await replay.compile(signal, onStage)) {
+    for (const { stage, source, seconds } of await replay.compile(signal, onStage)) {
       const known = measured.compile.find((row) => row.stage === stage);
-      if (!known) measured.compile.push({ stage, cold_s: seconds, warm_s: seconds });
-      else known.warm_s = seconds;
+      if (!known) {
+        sources.set(stage, source);
+        measured.compile.push({ stage, cold_s: seconds, warm_s: seconds });
+      } else if (sources.get(stage) === source) known.warm_s = seconds;
     }
     const compared = [];
     await replay.run({

@@ -30,18 +30,18 @@ export class Replay {
     this.capacity = device.isSoftware ? recorded : Math.max(recorded, Math.min(HARDWARE_CAPACITY, fitting));
   }
 
-  // Compiles every pipeline; gives the stages with their times [s]. `onStage(name, part)` gets the stage that is next,
+  // Compiles every pipeline; gives the stages with source and times [s]. `onStage(name, part)` gets the stage that is next,
   // and the part that is done.
   async compile(signal, onStage = () => {}) {
     const times = [];
     const { pipelines, stages } = this.capture.header;
     for (const [number, { stage, constants, bindings }] of pipelines.entries()) {
       stopIf(signal);
-      const { name } = stages[stage];
+      const { name, source } = stages[stage];
       onStage(name, number / pipelines.length);
       const start = performance.now();
       this.pipelines.push(await unlessStopped(signal, this.device.pipeline(stages[stage], bindings, constants)));
-      times.push({ stage: name, seconds: (performance.now() - start) / 1000 });
+      times.push({ stage: name, source, seconds: (performance.now() - start) / 1000 });
     }
     return times;
   }

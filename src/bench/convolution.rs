@@ -122,17 +122,26 @@ impl Convolution {
     /// [`DoseError::Invalid`] or [`DoseError::TooLarge`] for a size that cannot be planned.
     pub(super) fn new(size: ConvolutionSize) -> Result<Self, DoseError> {
         let ConvolutionSize { edge, half_width, core } = size;
-        let grid =
-            Arc::new(VoxelGrid::new([edge; 3], [4.0; 3]).map_err(|invalid| DoseError::invalid("edge", invalid.0))?);
+        Self::of([edge; 3], [half_width; 3], core)
+    }
+
+    /// * `shape` – of the volume
+    /// * `half_width` – of the kernel, by axis
+    /// * `core` – kernel offsets on each side that are convolved directly; none: as the plan chooses
+    ///
+    /// # Errors
+    /// [`DoseError::Invalid`] or [`DoseError::TooLarge`] for a size that cannot be planned.
+    pub(super) fn of(shape: [u64; 3], half_width: [usize; 3], core: Option<usize>) -> Result<Self, DoseError> {
+        let grid = Arc::new(VoxelGrid::new(shape, [4.0; 3]).map_err(|invalid| DoseError::invalid("edge", invalid.0))?);
         let value = |n: usize| ((n.wrapping_mul(2_654_435_761) >> 8) & 0xFF_FFFF) as f32;
         let source =
             Volume::from_vec(grid.clone(), (0..grid.voxels()).map(value).collect()).expect("one value a voxel");
-        let octant = Array3::from_shape_fn(([half_width + 1; 3]).f(), |(i, j, k)| {
+        let octant = Array3::from_shape_fn((half_width.map(|n| n + 1)).f(), |(i, j, k)| {
             let r2 = (i * i + j * j + k * k) as f64;
             0.1 * (-r2 * 6.0).exp() + 1e-4 / (r2 + 0.1)
         });
         let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
-        let spec = KernelSpec::new(&nuclide.into(), KernelMedium::Water, grid.spacing_cm(), [half_width; 3])
+        let spec = KernelSpec::new(&nuclide.into(), KernelMedium::Water, grid.spacing_cm(), half_width)
             .map_err(|invalid| DoseError::invalid("emissions", invalid.0))?;
         let plan = ConvolutionPlan::new(&grid, &spec, WORKSPACE_BYTES)?;
         let core_half_width = core.map_or(plan.core_half_width, |core| [core; 3]);

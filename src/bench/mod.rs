@@ -14,7 +14,7 @@ mod scenes;
 mod transport;
 mod twins;
 
-pub use capture::{CaptureCase, capture};
+pub use capture::{CaptureCase, UNLIKE_AXES, UnlikeAxes, capture};
 pub use compare::{Comparison, compare};
 pub use convolution::{ConvolutionFigure, ConvolutionSize, convolution};
 pub use end_to_end::{EndToEndFigure, end_to_end};

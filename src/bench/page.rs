@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::capture::{CONVOLUTION, CaptureCase, capture};
+use super::capture::{CONVOLUTION, CaptureCase, UNLIKE_AXES, capture};
 use super::convolution::ConvolutionDescription;
 use super::{BenchSource, SCHEMA, SCHEMA_VERSION};
 use crate::domain::{Control, DoseError};
@@ -85,6 +85,9 @@ pub fn page(
         Ok::<_, DoseError>(Item { base64: STANDARD.encode(file), convolution, transport })
     };
     let mut captures = vec![item(CaptureCase::Convolution, Some(ConvolutionDescription::new(CONVOLUTION)?), None)?];
+    for axes in UNLIKE_AXES {
+        captures.push(item(CaptureCase::UnlikeAxes(axes), None, None)?);
+    }
     captures.push(item(CaptureCase::Twins, None, None)?);
     for name in NUCLIDES {
         let (source, spacing_mm) = (BenchSource::Layers, LAYERS_MM);

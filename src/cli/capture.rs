@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::device;
 use super::places::check_places;
 use super::stdout;
-use crate::bench::{self, BenchSource, CaptureCase};
+use crate::bench::{self, BenchSource, CaptureCase, UNLIKE_AXES};
 use crate::domain::{Checks, Control, DeviceInfo, DeviceSelector, DoseError};
 use crate::engine::Device;
 use crate::engine::gpu::Recording;
@@ -21,9 +21,14 @@ const BODY_MM: f64 = 4.8;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// What is computed: a convolution, each body of the transport by itself (twins), or Monte Carlo transport in
-    /// layers of soft tissue, lung and bone or in a stylised adult. `compute --capture` keeps a request of your own
-    #[arg(long, value_name = "convolution|twins|layers|body", default_value = "layers")]
+    /// What is computed: a convolution (those with a number have axes of unlike lengths), each body of the transport by
+    /// itself (twins), or Monte Carlo transport in layers of soft tissue, lung and bone or in a stylised adult.
+    /// `compute --capture` keeps a request of your own
+    #[arg(
+        long,
+        value_name = "convolution|convolution-252|convolution-240|twins|layers|body",
+        default_value = "layers"
+    )]
     case: String,
     /// What decays in layers or in the body
     #[arg(long, value_name = "NAME", default_value = "Lu-177")]
@@ -61,13 +66,17 @@ impl Args {
         if self.histories == 0 || self.histories > u64::from(u32::MAX) {
             checks.fail("histories", format!("is from 1 to {}, got {}", u32::MAX, self.histories));
         }
+        if let Some(axes) = UNLIKE_AXES.into_iter().find(|axes| axes.name == self.case) {
+            return Some(CaptureCase::UnlikeAxes(axes));
+        }
         let (source, spacing_mm) = match self.case.as_str() {
             "convolution" => return Some(CaptureCase::Convolution),
             "twins" => return Some(CaptureCase::Twins),
             "layers" => (BenchSource::Layers, LAYERS_MM),
             "body" => (BenchSource::Body, BODY_MM),
             other => {
-                checks.fail("case", format!("is convolution, twins, layers or body, got `{other}`"));
+                let unlike = UNLIKE_AXES.map(|axes| axes.name).join(", ");
+                checks.fail("case", format!("is convolution, {unlike}, twins, layers or body, got `{other}`"));
                 return None;
             }
         };

@@ -50,6 +50,8 @@ use tiling::Tiling;
 
 pub use adapter::{has_hardware, list};
 pub use context::DeviceLimits;
+#[cfg(test)]
+pub(crate) use lines::radices as factors_of_lines;
 pub use record::{PortableStage, Recording, probe_stages};
 pub use stages::{StageSource, stage_sources};
 
