@@ -202,6 +202,8 @@ impl Study {
         }
         let cut = || Invalid::new("is empty or cut short, or is named as a DICOM file, and does not begin as one");
         study.damaged.extend(std::iter::repeat_with(cut).take(found.broken));
+        let closed = || Invalid::new("cannot be opened: its permissions, or those of its folder, forbid it");
+        study.damaged.extend(std::iter::repeat_with(closed).take(found.closed));
         study.series.sort_by(|a, b| (a.kind, &a.uid).cmp(&(b.kind, &b.uid)));
         Ok(study)
     }
@@ -223,7 +225,8 @@ impl Study {
         match self.damaged.first() {
             None => Ok(()),
             Some(Invalid(reason)) => Err(Invalid::new(format!(
-                "holds {} files that cannot be read, and a slice may be among them: the first {reason}",
+                "holds {} files that cannot be read, and a slice may be among them: the first {reason}; fetch them again, \
+                 or move away what is no part of the study",
                 self.damaged.len()
             ))),
         }

@@ -1,7 +1,8 @@
 //! Files under a path, and series by their UID behind it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::parse::{MAX_FILE_BYTES, PREAMBLE_BYTES, is_dicom, is_uid};
@@ -49,7 +50,7 @@ impl Place {
         if entries.into_iter().any(|path| path.is_file() && is_other(&path)) {
             return false;
         }
-        walk(&self.path, MAX_DEPTH, &mut |path| if starts_as_dicom(path) { Err(()) } else { Ok(()) }).is_err()
+        walk(&self.path, &mut |path| if starts_as_dicom(path) { Err(()) } else { Ok(()) }).is_err()
     }
 }
 
@@ -78,6 +79,8 @@ pub(super) struct Files {
     /// Files that ought to be DICOM files and do not start so: by their name, with nothing in them, or as what is left
     /// of one.
     pub(super) broken: usize,
+    /// Files and folders that may not be opened: nobody knows what is in them.
+    pub(super) closed: usize,
     /// Other files.
     pub(super) others: usize,
 }
@@ -87,11 +90,21 @@ pub(super) struct Files {
 fn looks_broken(path: &Path) -> bool {
     const ENDS: [&str; 3] = ["dcm", "dicom", "ima"];
     let is_named = path.extension().is_some_and(|end| ENDS.iter().any(|known| end.eq_ignore_ascii_case(known)));
-    let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     // Without an extension, or with that of a UID, and numbered: as slices are named.
     let is_numbered = path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().any(u8::is_ascii_digit));
     let is_bare = path.extension().is_none_or(|end| end.as_encoded_bytes().iter().all(u8::is_ascii_digit));
-    !is_hidden && (is_named || is_bare && is_remainder(path, is_numbered))
+    !is_hidden(path) && (is_named || is_bare && is_remainder(path, is_numbered))
+}
+
+/// Whether a name is that of a file of a system.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// Whether a file or folder may not be opened.
+fn is_closed(path: &Path) -> bool {
+    let denied = |error: std::io::Error| error.kind() == ErrorKind::PermissionDenied;
+    File::open(path).is_err_and(denied)
 }
 
 /// Whether a file holds what is left of a DICOM file: nothing, or less than a preamble and its four letters, where its
@@ -115,19 +128,21 @@ pub(super) fn files(path: &Path) -> Result<Files, Invalid> {
     let unreadable = |error: std::io::Error| Invalid::new(format!("cannot be opened: {error}"));
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         return if starts_as_dicom(path) {
-            Ok(Files { dicom: vec![path.to_owned()], broken: 0, others: 0 })
+            Ok(Files { dicom: vec![path.to_owned()], broken: 0, closed: 0, others: 0 })
         } else {
             Err(Invalid::new("is not a DICOM file"))
         };
     }
-    let mut found = Files { dicom: Vec::new(), broken: 0, others: 0 };
+    let mut found = Files { dicom: Vec::new(), broken: 0, closed: 0, others: 0 };
     let mut count = 0;
-    let walked = walk(path, MAX_DEPTH, &mut |path| {
+    let walked = walk(path, &mut |path| {
         count += 1;
         // The index of a medium names files and holds none.
         let is_index = path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("DICOMDIR"));
         if !is_index && starts_as_dicom(path) {
             found.dicom.push(path.to_owned());
+        } else if !is_hidden(path) && is_closed(path) {
+            found.closed += 1;
         } else if !is_index && looks_broken(path) {
             found.broken += 1;
         } else {
@@ -138,6 +153,9 @@ pub(super) fn files(path: &Path) -> Result<Files, Invalid> {
     if walked.is_err() {
         return Err(Invalid::new(format!("holds more than {MAX_FILES} files; give a folder of one study")));
     }
+    if found.dicom.is_empty() && found.closed > 0 {
+        return Err(Invalid::new("is a folder whose files cannot be opened: their permissions forbid it"));
+    }
     if found.dicom.is_empty() {
         return Err(Invalid::new("is a folder without DICOM files"));
     }
@@ -145,25 +163,46 @@ pub(super) fn files(path: &Path) -> Result<Files, Invalid> {
     Ok(found)
 }
 
-/// The regular files below a folder, also behind links, as deep and as many as are looked at.
+/// The regular files below a folder, also behind links, as deep and as many as are looked at, and what may not be
+/// opened.
 pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let _ = walk(folder, MAX_DEPTH, &mut |path| {
+    let _ = walk(folder, &mut |path| {
         found.push(path.to_owned());
         if found.len() > MAX_FILES { Err(()) } else { Ok(()) }
     });
     found
 }
 
-/// Calls `visit` with every regular file.
-fn walk(folder: &Path, depth: usize, visit: &mut impl FnMut(&Path) -> Result<(), ()>) -> Result<(), ()> {
-    let mut inside: Vec<PathBuf> =
-        fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+/// Calls `visit` with every regular file, and with every file or folder that may not be opened. A folder that several
+/// links lead to is looked through once: links may lead in a ring.
+fn walk(folder: &Path, visit: &mut impl FnMut(&Path) -> Result<(), ()>) -> Result<(), ()> {
+    walk_into(folder, MAX_DEPTH, &mut BTreeSet::new(), visit)
+}
+
+/// * `depth` – how many folders deeper it may go
+/// * `seen` – folders that were looked through, without links
+fn walk_into(
+    folder: &Path,
+    depth: usize,
+    seen: &mut BTreeSet<PathBuf>,
+    visit: &mut impl FnMut(&Path) -> Result<(), ()>,
+) -> Result<(), ()> {
+    if !seen.insert(folder.canonicalize().unwrap_or_else(|_| folder.to_owned())) {
+        return Ok(());
+    }
+    let listed = match fs::read_dir(folder) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return visit(folder),
+        Err(_) => return Ok(()),
+    };
+    let mut inside: Vec<PathBuf> = listed.filter_map(|entry| Some(entry.ok()?.path())).collect();
     inside.sort_unstable();
     for path in inside {
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => visit(&path)?,
-            Ok(metadata) if metadata.is_dir() && depth > 0 => walk(&path, depth - 1, visit)?,
+            Ok(metadata) if metadata.is_dir() && depth > 0 => walk_into(&path, depth - 1, seen, visit)?,
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => visit(&path)?,
             _ => {}
         }
     }
