@@ -1,5 +1,6 @@
 //! The report of a dose: its flags, and what it is made from.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -177,13 +178,20 @@ impl ReportReady {
 /// The digest of a file; of a folder, that of the digests of all files in it by name. Of a series in a folder, that of
 /// the folder.
 fn digest_of(path: &Path) -> io::Result<String> {
-    let path = &Place::of(path).path;
+    digest_within(&Place::of(path).path, &mut BTreeSet::new())
+}
+
+/// * `seen` – folders that are in it, without links: those may lead in a ring, and a folder counts once
+fn digest_within(path: &Path, seen: &mut BTreeSet<PathBuf>) -> io::Result<String> {
     let mut digest = Digest::new();
     if path.is_dir() {
+        if !seen.insert(path.canonicalize()?) {
+            return Ok(digest.hex());
+        }
         let mut inside: Vec<PathBuf> = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
         inside.retain(|path| path.is_file() || path.is_dir());
         inside.sort_unstable();
-        inside.iter().try_for_each(|path| digest_of(path).map(|hex| digest.update(hex)))?;
+        inside.iter().try_for_each(|path| digest_within(path, seen).map(|hex| digest.update(hex)))?;
         return Ok(digest.hex());
     }
     let mut file = File::open(path)?;
