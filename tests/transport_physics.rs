@@ -91,7 +91,7 @@ on_each_engine!(the_dose_is_the_same_at_every_density);
 fn the_dose_is_the_same_at_every_density(mut device: Device) {
     let control = Control::detached();
     let name = device.info().name;
-    for (case, wanted) in [(&CASES[0], 1_000_000), (&CASES[1], 1_000_000), (&CASES[3], 200_000)] {
+    for (case, wanted) in [(&CASES[0], 1_500_000), (&CASES[1], 1_500_000), (&CASES[3], 200_000)] {
         let case = Case { histories: histories(&device, wanted), ..*case };
         let mut rig = Rig { device: &mut device, effort: Effort::Standard, control: &control };
         let doses = dose_by_density(&mut rig, &case).expect("histories can be run");

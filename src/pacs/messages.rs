@@ -110,7 +110,7 @@ impl Messages {
         self.inner.send(&Pdu::PData { data: vec![value] }).map_err(lost)
     }
 
-    /// The status of the next message, which is the answer to the last request: what answers another says nothing of it.
+    /// The status of the next message, which answers the last request: what answers another says nothing of it.
     pub(super) fn answer(&mut self) -> Result<u16, DoseError> {
         let message = self.next()?.ok_or_else(|| DoseError::Io("to: the other side ended the association".into()))?;
         if number(&message.command, tags::MESSAGE_ID_BEING_RESPONDED_TO) != Some(self.last) {
