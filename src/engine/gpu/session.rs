@@ -51,9 +51,9 @@ impl Session {
         let context = Context::open(adapter, limits)?;
         let is_software = info.kind == DeviceKind::SoftwareGpu;
         let batches = Batches::new(&context, if is_software { FIRST_RATE_SOFTWARE } else { FIRST_RATE_HARDWARE });
-        context.faults.check().map_err(|error| match error {
-            DoseError::DeviceRefused(reason) => DoseError::DeviceUnavailable(format!("{}: {reason}", info.id)),
-            other => other,
+        context.faults.check().map_err(|error| {
+            let DoseError::DeviceRefused(reason) = error else { return error };
+            DoseError::DeviceUnavailable(format!("{}: {reason}", info.id))
         })?;
         Ok(Self {
             context,
