@@ -50,6 +50,11 @@ impl Rounds {
         (number < self.all).then_some(number)
     }
 
+    /// How many there are.
+    pub(crate) fn all(&self) -> usize {
+        self.all
+    }
+
     /// How many have begun.
     pub(crate) fn count(&self) -> usize {
         self.begun.load(Ordering::Acquire).min(self.all)

@@ -18,6 +18,8 @@ const REASONS: [&str; 4] = ["DEVICE_OUT_OF_MEMORY", "STORE_FULL", "STORE_UNAVAIL
 const CALLERS: usize = 2;
 /// Rest of a caller that met a fault.
 const REST: Duration = Duration::from_millis(50);
+/// Most rounds that are added until a caller has met a fault.
+const MOST_MORE_ROUNDS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a build with the feature faults: RELIABILITY_FAULTS"]
@@ -30,7 +32,9 @@ async fn faults_lose_nothing_that_was_answered() {
     let mut random = ChaCha8Rng::seed_from_u64(times("RELIABILITY_SEED", 5) as u64);
     let (mut due, mut met) = (Due::but(&REASONS), 0);
     let rounds = Rounds::of("faults of all kinds, and a kill", "RELIABILITY_SOAKS", 4);
-    while let Some(round) = rounds.next() {
+    // On a busy machine a few short rounds may meet none.
+    let mut more = rounds.all()..rounds.all() + MOST_MORE_ROUNDS;
+    while let Some(round) = rounds.next().or_else(|| more.next().filter(|_| met == 0)) {
         drop(server);
         server = serve_with(folder.path(), &[("DOSEGRID_FAULTS", &faults)]);
         let (mut callers, mut answered) = (JoinSet::new(), Vec::new());
