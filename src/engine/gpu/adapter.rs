@@ -1,19 +1,32 @@
 //! Which GPUs there are, and which one a caller means.
 
-use super::missing;
+use super::{missing, needs};
 use crate::domain::{DeviceInfo, DeviceKind, DeviceSelector, DoseError};
 use crate::engine::DeviceIdentity;
 
-/// All adapters that can compute, the best kind first. The place of an adapter in this list is its number. OpenGL is
-/// used only where there is nothing better, or where the environment (`WGPU_BACKEND`) selects it: it would list the
-/// same GPUs a second time.
+/// All adapters on which the stages run, the best kind first. The place of an adapter in this list is its number.
+/// OpenGL is used only where there is nothing better, or where the environment (`WGPU_BACKEND`) selects it: it would
+/// list the same GPUs a second time.
 fn adapters() -> Vec<wgpu::Adapter> {
-    let mut adapters = adapters_of(wgpu::Backends::PRIMARY);
-    if adapters.is_empty() {
-        adapters = adapters_of(wgpu::Backends::SECONDARY);
+    adapters_and_others().0
+}
+
+/// Those of [`adapters`], and those that compute but have too little: each with what it lacks.
+fn adapters_and_others() -> (Vec<wgpu::Adapter>, Vec<String>) {
+    let (mut adapters, mut others) = (Vec::new(), Vec::new());
+    for backends in [wgpu::Backends::PRIMARY, wgpu::Backends::SECONDARY] {
+        for adapter in adapters_of(backends) {
+            match needs::lacking(&adapter.limits()) {
+                None => adapters.push(adapter),
+                Some(lacks) => others.push(format!("`{}` cannot be used: {lacks}", adapter.get_info().name)),
+            }
+        }
+        if !adapters.is_empty() {
+            break;
+        }
     }
     adapters.sort_by_key(|adapter| rank(&adapter.get_info()));
-    adapters
+    (adapters, others)
 }
 
 /// The device is given the workgroups of transport as its plan leaves them, without a stage of wgpu before each
@@ -99,7 +112,7 @@ fn select(selector: DeviceSelector, infos: &[DeviceInfo]) -> Option<usize> {
 /// # Errors
 /// [`DoseError::DeviceUnavailable`] with a list of the devices that exist.
 pub(super) fn find(selector: DeviceSelector) -> Result<(wgpu::Adapter, DeviceIdentity), DoseError> {
-    let mut adapters = adapters();
+    let (mut adapters, others) = adapters_and_others();
     let mut infos: Vec<_> = adapters.iter().enumerate().map(|(number, adapter)| describe(number, adapter)).collect();
     match select(selector, &infos) {
         Some(number) => {
@@ -108,7 +121,8 @@ pub(super) fn find(selector: DeviceSelector) -> Result<(wgpu::Adapter, DeviceIde
             Ok((adapter, DeviceIdentity { info: infos.swap_remove(number), pci_bus_id }))
         }
         None => {
-            let choices = choices(selector, &infos, missing::advice());
+            let advice: Vec<_> = others.into_iter().chain(missing::advice()).collect();
+            let choices = choices(selector, &infos, (!advice.is_empty()).then(|| advice.join("; ")));
             Err(DoseError::DeviceUnavailable(format!("`{selector}`; {choices}")))
         }
     }

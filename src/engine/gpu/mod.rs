@@ -14,6 +14,7 @@ mod kernel;
 mod lines;
 mod measure;
 mod missing;
+mod needs;
 mod pipeline;
 mod played;
 mod record;
