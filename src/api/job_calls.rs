@@ -41,9 +41,9 @@ impl pb::job_service_server::JobService for Jobs {
         let request_id = if validate_only { None } else { job_spec::request_uuid(&request.request_id) };
         let tenant = actor.tenant.clone();
         let spec = request.spec.as_ref().map(Message::encode_to_vec).unwrap_or_default();
-        // It was checked then; what is allowed now does not matter.
-        let before = request_id.and_then(|id| durable.store.made_before(&tenant, id, &sha256_hex(&spec)));
-        let job = match before {
+        // It was checked then; what is allowed now does not matter. Nor does what else is wrong with a used id.
+        let before = request_id.map(|id| durable.store.made_before(&tenant, id, &sha256_hex(&spec))).transpose()?;
+        let job = match before.flatten() {
             Some(job) => job,
             None => {
                 let _place = durable.store.place(&tenant, request_id)?;

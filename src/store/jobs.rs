@@ -80,15 +80,22 @@ impl Store {
         })
     }
 
-    /// The job that the same request made before, if it is there.
+    /// The job that the same request made before; none if its id is new.
     ///
     /// * `spec_sha256` – as in [`NewJob`]
-    pub fn made_before(&self, tenant: &str, request_id: Uuid, spec_sha256: &str) -> Option<Arc<JobRecord>> {
+    ///
+    /// # Errors
+    /// [`StoreError::RequestIdUsed`], whatever else is wrong with the request.
+    pub fn made_before(
+        &self,
+        tenant: &str,
+        request_id: Uuid,
+        spec_sha256: &str,
+    ) -> Result<Option<Arc<JobRecord>>, StoreError> {
         let due = self.clock.due();
-        self.published.read(|state| {
-            let tenant = state.tenant(tenant)?;
-            let known = tenant.request(&request_id, due).filter(|known| known.spec_sha256 == spec_sha256)?;
-            tenant.job(known.job, due).cloned()
+        self.published.read(|state| match state.tenant(tenant) {
+            Some(tenant) => made_by(tenant, request_id, spec_sha256, due),
+            None => Ok(None),
         })
     }
 
@@ -204,16 +211,32 @@ fn met(
 ) -> Result<Option<Arc<JobRecord>>, StoreError> {
     let nothing = Tenant::default();
     let tenant = state.tenant(&new.actor.tenant).unwrap_or(&nothing);
-    if let Some(known) = new.request_id.and_then(|id| tenant.request(&id, due)) {
-        return match tenant.job(known.job, due) {
-            Some(job) if known.spec_sha256 == new.spec_sha256 => Ok(Some(job.clone())),
-            _ => Err(StoreError::RequestIdUsed { job: known.job }),
-        };
+    if let Some(id) = new.request_id
+        && let Some(job) = made_by(tenant, id, &new.spec_sha256, due)?
+    {
+        return Ok(Some(job));
     }
     check_volumes(tenant, new, due)?;
     check_places(state, tenant, options, Coming::default())?;
     check_room(state, tenant, new.estimate.result_bytes, due, options, folders)?;
     Ok(None)
+}
+
+/// The job that a request made before; none if its id is new.
+///
+/// # Errors
+/// [`StoreError::RequestIdUsed`] for another specification, and for a job that is gone.
+fn made_by(
+    tenant: &Tenant,
+    request_id: Uuid,
+    spec_sha256: &str,
+    due: SystemTime,
+) -> Result<Option<Arc<JobRecord>>, StoreError> {
+    let Some(known) = tenant.request(&request_id, due) else { return Ok(None) };
+    match tenant.job(known.job, due) {
+        Some(job) if known.spec_sha256 == spec_sha256 => Ok(Some(job.clone())),
+        _ => Err(StoreError::RequestIdUsed { job: known.job }),
+    }
 }
 
 /// # Errors

@@ -55,9 +55,12 @@ async fn a_job_runs_to_its_end_and_its_results_are_volumes() {
         assert_eq!(client.create(&spec, id).await.expect("the same").name, created.name, "{id}");
     }
     let other = pb::JobSpec { priority: pb::JobPriority::High.into(), ..spec.clone() };
-    let used = client.create(&other, &id).await.expect_err("another specification");
-    assert_eq!((used.code(), reason(&used).as_str()), (Code::AlreadyExists, "REQUEST_ID_USED"));
-    assert_eq!(fact(&used, "job"), created.name);
+    // Another one, even if it is none that could be computed.
+    for other in [other, pb::JobSpec { compute: None, ..spec.clone() }, pb::JobSpec { priority: 99, ..spec.clone() }] {
+        let used = client.create(&other, &id).await.expect_err("another specification");
+        assert_eq!((used.code(), reason(&used).as_str()), (Code::AlreadyExists, "REQUEST_ID_USED"));
+        assert_eq!(fact(&used, "job"), created.name);
+    }
     // Results are shared by both jobs, and stay for the second.
     let delete = |name: &str| pb::DeleteJobRequest { name: name.to_owned() };
     client.jobs.delete_job(delete(&created.name)).await.expect("it is finished");
