@@ -49,9 +49,11 @@ fn set(busy: &Busy, lane: Lane, is_busy: bool) {
 async fn take(shared: &Shared, durable: &Durable, busy: &Busy) -> Result<Option<Attempt>, Status> {
     let taken = *busy.lock().unwrap_or_else(PoisonError::into_inner);
     let device = shared.jobs.device().id.clone();
-    blocking(durable, move |store| store.take(move |job| !taken[Lane::of(job) as usize], |_| Some((device, ()))))
-        .await
-        .map(|taken| taken.map(|(attempt, ())| attempt))
+    let taken = blocking(durable, move |store| {
+        let may_begin = store.may_begin();
+        store.take(move |job| !taken[Lane::of(job) as usize] && may_begin(job), |_| Some((device, ())))
+    });
+    Ok(taken.await?.map(|(attempt, ())| attempt))
 }
 
 /// Computes a job beside the loop.

@@ -34,6 +34,50 @@ fn an_attempt_that_was_released_is_not_the_next_one() {
 }
 
 #[test]
+fn two_that_were_lost_together_run_one_at_a_time_before_one_is_given_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = || open(folder.path(), StoreKeys::default());
+    let take_beside = |store: &Store| {
+        let taken = store.take(store.may_begin(), |_| Some((String::new(), ())));
+        taken.expect("it can be written").map(|(attempt, ())| attempt)
+    };
+    let mut store = open();
+    for spec in ["one", "two"] {
+        store.create_job(new(Some(Uuid::new_v4()), spec)).expect("room");
+    }
+    for lost in 1..StoreOptions::default().max_attempts {
+        let both = [take_beside(&store), take_beside(&store)];
+        assert!(both.iter().flatten().all(|attempt| attempt.job.life.attempts() == lost), "{both:?}");
+        assert!(both.iter().all(Option::is_some), "{lost}: {both:?}");
+        // The process is lost.
+        drop(store);
+        store = open();
+    }
+    let first = take_beside(&store).expect("one begins");
+    assert!(take_beside(&store).is_none(), "the next loss would be the last of both");
+    store.create_job(new(Some(Uuid::new_v4()), "three")).expect("room");
+    let other = take_beside(&store).expect("one that was never lost begins");
+    assert_eq!(other.job.life.attempts(), 1);
+    // The first has shown that it is not the cause.
+    let mut file = store.new_file().expect("room");
+    file.write_all(BYTES).expect("room");
+    assert_eq!(store.keep_checkpoint(&first, file.finish().expect("room"), 0.0), Ok(true));
+    assert!(take_beside(&store).is_some_and(|attempt| attempt.job.life.attempts() == 3));
+}
+
+#[test]
+fn one_attempt_alone_holds_nothing_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = StoreOptions { reserve_bytes: 0, max_attempts: 1, ..StoreOptions::default() };
+    let store = Store::open(folder.path(), options).expect("a store");
+    for spec in ["one", "two"] {
+        store.create_job(new(Some(Uuid::new_v4()), spec)).expect("room");
+        let taken = store.take(store.may_begin(), |_| Some((String::new(), ())));
+        assert!(taken.expect("it can be written").is_some(), "{spec}");
+    }
+}
+
+#[test]
 fn time_that_checkpoints_told_of_counts_when_the_worker_is_lost() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path(), StoreKeys::default());

@@ -77,6 +77,16 @@ impl Store {
         })
     }
 
+    /// Which jobs may begin beside those that run, where all are lost together. Two that were lost as often as a job
+    /// may be do not run at once: the one that took the other along so far would be given up, and so would the other.
+    pub fn may_begin(&self) -> impl Fn(&JobRecord) -> bool + Send + use<> {
+        let most = self.options().max_attempts;
+        // A job that may not be lost at all has shown nothing yet.
+        let is_last_of = move |attempt: u32| attempt > 1 && attempt >= most;
+        let last_runs = self.running().iter().any(|running| is_last_of(running.job.unproven));
+        move |job| !(last_runs && is_last_of(job.unproven.saturating_add(1)))
+    }
+
     /// Begins a file that a transaction will name.
     ///
     /// # Errors
