@@ -45,10 +45,9 @@ impl ClockTime {
         if let Ok(instant) = text.parse::<Timestamp>() {
             return Ok(Self { instant, has_offset: true });
         }
-        let wrong = || {
-            let words = "is not a date and time with its offset from UTC, such as 2026-03-27T13:42:00+01:00";
-            Invalid::new(format!("{words}: {text:?}"))
-        };
+        // Not with the text: it may be anything, and errors reach logs.
+        let wrong =
+            || Invalid::new("is not a date and time with its offset from UTC, such as 2026-03-27T13:42:00+01:00");
         // A date alone would be taken for midnight, and a time in a named place for that of another.
         if !text.contains(['T', 't', ' ']) || text.contains('[') {
             return Err(wrong());
@@ -83,8 +82,9 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in ["", "2026-03-27", "13:42", "27.03.2026 13:42", "2026-02-30T10:00:00", "yesterday"] {
-            assert!(ClockTime::parse(text).is_err(), "{text}");
+        for text in ["", "2026-03-26", "13:41", "27.03.2026 13:42", "2026-02-30T10:00:00", "yesterday"] {
+            let error = ClockTime::parse(text).expect_err(text).to_string();
+            assert!(text.is_empty() || !error.contains(text), "{error}");
         }
         assert!(!ClockTime::parse("2026-03-27T13:42").expect("a time").has_offset);
     }
