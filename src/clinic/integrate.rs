@@ -254,6 +254,32 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_no_series_has_are_refused_and_the_largest_give_finite_integrals() {
+        type Change = fn(&mut SeriesDraft, f64);
+        let largest: [(&str, f64, Change); 5] = [
+            ("infusion_h", 1e6, |draft, value| draft.infusion_h = value),
+            ("administered_activity_mbq", 1e15, |draft, value| draft.administered_activity_mbq = Some(value)),
+            ("point_1.time", 1e6, |draft, value| draft.points[0].time = Moment::Hours(value)),
+            ("point_1.activity_mbq", 1e15, |draft, value| draft.points[0].activity_mbq = value),
+            ("point_1.sigma_mbq", 1e15, |draft, value| draft.points[0].sigma_mbq = Some(value)),
+        ];
+        for (field, most, change) in largest {
+            let mut draft = draft(SERIES[0]);
+            change(&mut draft, most);
+            let found = auto(&draft);
+            assert!(
+                found.tia_mbq_h.is_finite() && found.tia_sigma_mbq_h.is_none_or(f64::is_finite),
+                "{field}: {found:?}"
+            );
+            for beyond in [1.001 * most, 1e300, f64::INFINITY, f64::NAN] {
+                change(&mut draft, beyond);
+                let refused = Series::new(&draft).expect_err(field).to_string();
+                assert!(refused.contains(field), "{refused}");
+            }
+        }
+    }
+
+    #[test]
     fn without_activity_there_is_none() {
         let found = auto(&draft(&[[4.0, 0.0], [24.0, -0.1], [72.0, 0.0]]));
         assert_eq!((found.tia_mbq_h, found.tia_sigma_mbq_h, found.model), (0.0, None, "none"));

@@ -17,6 +17,11 @@ pub const INFUSION_UNKNOWN: &str = "INFUSION_UNKNOWN";
 /// The reason of the warning that clock times have no offset from UTC.
 pub const CLOCK_WITHOUT_OFFSET: &str = "CLOCK_WITHOUT_OFFSET";
 
+/// No scan is later after the start of the administration, and no infusion longer [h]: 114 years.
+pub(super) const LATEST_H: f64 = 1e6;
+/// No region has a larger activity [MBq]: 1e12 Bq in each of 1e9 voxels. Sums of squares of it stay finite.
+pub(super) const MOST_MBQ: f64 = 1e15;
+
 /// What a measured value was corrected to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueRefersTo {
@@ -209,22 +214,24 @@ fn check_whole(draft: &SeriesDraft, checks: &mut Checks) {
     if !(half_life_h.is_finite() && half_life_h > 0.0) {
         checks.fail("physical_half_life_h", format!("must be finite and above 0, got {half_life_h} h"));
     }
-    if !(draft.infusion_h.is_finite() && draft.infusion_h >= 0.0) {
-        checks.fail("infusion_h", format!("must be finite and 0 or more, got {} h", draft.infusion_h));
+    if !(0.0..=LATEST_H).contains(&draft.infusion_h) {
+        checks.fail("infusion_h", format!("must be from 0 to {LATEST_H} h, got {:e} h", draft.infusion_h));
     }
-    if let Some(activity) =
-        draft.administered_activity_mbq.filter(|activity| !(activity.is_finite() && *activity > 0.0))
-    {
-        checks.fail("administered_activity_mbq", format!("must be finite and above 0, got {activity} MBq"));
+    let is_activity = |activity: &f64| *activity > 0.0 && *activity <= MOST_MBQ;
+    if let Some(activity) = draft.administered_activity_mbq.filter(|activity| !is_activity(activity)) {
+        let reason = format!("must be above 0, and at most {MOST_MBQ:e} MBq, got {activity:e} MBq");
+        checks.fail("administered_activity_mbq", reason);
     }
 }
 
 fn check_point(point: &PointDraft, half_life_h: f64, field: &impl Fn(&str) -> String, checks: &mut Checks) {
-    if !point.activity_mbq.is_finite() {
-        checks.fail(field("activity_mbq"), format!("must be finite, got {}", point.activity_mbq));
+    // Noise about nothing is negative too.
+    if !(-MOST_MBQ..=MOST_MBQ).contains(&point.activity_mbq) {
+        let reason = format!("must be finite, and at most {MOST_MBQ:e} MBq, got {:e} MBq", point.activity_mbq);
+        checks.fail(field("activity_mbq"), reason);
     }
-    if let Some(sigma) = point.sigma_mbq.filter(|sigma| !(sigma.is_finite() && *sigma > 0.0)) {
-        checks.fail(field("sigma_mbq"), format!("must be finite and above 0, got {sigma} MBq"));
+    if let Some(sigma) = point.sigma_mbq.filter(|sigma| !(*sigma > 0.0 && *sigma <= MOST_MBQ)) {
+        checks.fail(field("sigma_mbq"), format!("must be above 0, and at most {MOST_MBQ:e} MBq, got {sigma:e} MBq"));
     }
     if let Some(duration_h) = point.duration_h {
         if !(duration_h.is_finite() && duration_h >= 0.0) {
@@ -261,6 +268,8 @@ fn times_h(draft: &SeriesDraft, checks: &mut Checks) -> (Vec<Option<f64>>, Optio
             checks.fail(field, "must be finite");
         } else if let Some(hours) = time_h.filter(|hours| *hours < 0.0) {
             checks.fail(field, format!("lies {} h before the start of the administration", -hours));
+        } else if let Some(hours) = time_h.filter(|hours| *hours > LATEST_H) {
+            checks.fail(field, format!("must be at most {LATEST_H} h, got {hours:e} h"));
         }
         times.push(time_h);
     }

@@ -238,6 +238,8 @@ fn reference(
     if let Some(named_h) = named_h {
         // Times of clocks are not round.
         let found = times_h.iter().position(|time_h| (time_h - named_h).abs() <= 1e-6 * named_h.abs().max(1.0));
+        // By the rule above all times are near to one that is infinite.
+        let found = found.filter(|_| named_h.is_finite());
         let reason = || format!("there is no scan at {named_h} h; there are scans at {times_h:?} h");
         return found.ok_or_else(|| DoseError::invalid("reference_time_h", reason()));
     }
@@ -350,6 +352,11 @@ mod tests {
             (vec![region("a", &[])], standard, "a: has no voxel"),
             (vec![region("a", &[7])], standard, "a: voxel 7 is not one of the 5"),
             (vec![region("a", &[0])], named, "a.reference_time_h: there is no scan at 30 h"),
+            (
+                vec![region("a", &[0])],
+                SharingOptions { reference_time_h: Some(f64::INFINITY), ..standard },
+                "a.reference_time_h: there is no scan at inf h",
+            ),
             (
                 vec![region("a", &[4])],
                 SharingOptions { reference_time_h: Some(96.0), ..standard },

@@ -194,6 +194,9 @@ async fn bad_headers_are_refused_at_once_with_every_fault() {
             &["scans[2].volume.grid"],
         ),
         ("a time below 0", |h| h.scans[0].time_h = Some(-1.0), &["scans[0].time_h"]),
+        ("a scan after 1e12 h", |h| h.scans[2].time_h = Some(1e12), &["scans[2].time_h"]),
+        ("an infusion of 1e12 h", |h| h.infusion_h = 1e12, &["infusion_h"]),
+        ("a σ of 1e300", |h| h.activity_relative_sigma = Some(1e300), &["activity_relative_sigma"]),
         ("a model of regions", |h| (h.voxelwise, h.model) = (true, "physical".into()), &["model"]),
         (
             "what voxels do not take",

@@ -13,6 +13,9 @@ use crate::intake::choice::{named, point_of};
 use crate::physics::nuclide;
 use crate::request::{MISSING, RawVolume};
 
+/// Largest σ of an activity over it. Above 1 there is a warning: it may be a percentage.
+const LARGEST_RELATIVE_SIGMA: f64 = 1000.0;
+
 impl RawIntegration {
     /// # Errors
     /// [`DoseError::Invalid`] with every fault, by its path on the wire.
@@ -61,8 +64,9 @@ impl RawIntegration {
             checks.fail("return_voxel_kinds", "has no effect without voxelwise");
         }
         let relative_sigma = self.activity_relative_sigma;
-        if let Some(sigma) = relative_sigma.filter(|sigma| !(*sigma > 0.0 && sigma.is_finite())) {
-            checks.fail("activity_relative_sigma", format!("must be above 0 and finite, got {sigma}"));
+        if let Some(sigma) = relative_sigma.filter(|sigma| !(*sigma > 0.0 && *sigma <= LARGEST_RELATIVE_SIGMA)) {
+            let reason = format!("must be above 0, and at most {LARGEST_RELATIVE_SIGMA}, got {sigma:e}");
+            checks.fail("activity_relative_sigma", reason);
         }
         let before_first = named(self.before_first.as_deref(), &BeforeFirst::ALL, BeforeFirst::name);
         let before_first = checks.at("before_first", before_first).flatten().unwrap_or_default();
