@@ -23,7 +23,8 @@ pub(super) fn resolve_organs(raw: Vec<RawOrganVolume>, checks: &mut Checks) -> (
         checks.fail("organ_volumes", format!("are {}, at most {MAX_ORGAN_VOLUMES} are taken", raw.len()));
     }
     let (mut labels, mut volumes) = (Vec::new(), Vec::new());
-    for (number, RawOrganVolume { volume, label }) in raw.into_iter().enumerate() {
+    // Of more than are taken the rest is not looked at.
+    for (number, RawOrganVolume { volume, label }) in raw.into_iter().enumerate().take(MAX_ORGAN_VOLUMES) {
         let field = format!("organ_volumes[{number}]");
         match u16::try_from(label) {
             Ok(label @ 1..) if labels.contains(&label) => {

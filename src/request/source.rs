@@ -2,6 +2,7 @@
 
 use super::unit::{OfMap, RawTimes, RawUnit, resolve_unit};
 use super::{RawVolume, missing, needed};
+use crate::domain::header::MAX_DAUGHTER_MAPS;
 use crate::domain::{
     ActivityTimes, ActivityUnit, BiologicalWeighting, Checks, DaughterHeader, Daughters, Emission, EmissionSpectrum,
     InGrowth, Invalid, Nuclide, Part, Particle, Source,
@@ -263,7 +264,13 @@ pub(super) fn sources(
     let unit = resolve_unit(unit, "activity_unit", of, checks);
     let integrated_from = integrated_from.and_then(|times| times.resolve("integrated_from", of, checks));
     let mode = source.mode(unit.good().copied(), nuclide.map(|nuclide| nuclide.half_life_s), checks);
-    let maps: Vec<Map> = maps.into_iter().enumerate().map(|(number, map)| resolve_map(number, map, checks)).collect();
+    if maps.len() > MAX_DAUGHTER_MAPS {
+        checks.fail("daughter_maps", format!("are {}, at most {MAX_DAUGHTER_MAPS} are taken", maps.len()));
+    }
+    // Of more than are taken the rest is not looked at: what each of them does not have in common with all others takes
+    // time that grows with the square of their number.
+    let taken = maps.into_iter().take(MAX_DAUGHTER_MAPS).enumerate();
+    let maps: Vec<Map> = taken.map(|(number, map)| resolve_map(number, map, checks)).collect();
     let faulty = vec![Part::Faulty; maps.len()];
     if source.is_custom() {
         for (field, given) in [("daughters", source.daughters.is_given()), ("daughter_maps", !maps.is_empty())] {

@@ -56,6 +56,14 @@ fn in_growth(header: &mut pb::ComputeHeader, integration_time_s: f64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_headers_are_refused_with_every_field() {
     check_cases(cases(&[
+        (
+            "more than are taken: the rest is not looked at",
+            |h| {
+                h.daughter_maps = vec![map("Bi-213", [4, 3, 2]); 16];
+                h.daughter_maps.extend(vec![pb::DaughterMap::default(); 4]);
+            },
+            &["daughter_maps", "daughter_maps"],
+        ),
         ("no daughter", |h| h.daughter_maps = vec![map("Bi-213", [4, 3, 2])], &["daughter_maps"]),
         (
             "bad maps",
