@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::call;
 use super::durable::Durable;
 use super::gate::Gate;
-use super::off_thread::{for_header, off_thread};
+use super::off_thread::{Watched, for_header, off_thread, watched};
 use super::stream::Responses;
 use super::turns::Turns;
 use super::{ServerConfig, kernel_calls, map_call, merge_call, pb, wire};
@@ -105,20 +105,6 @@ impl Shared {
 #[derive(Clone, Debug)]
 pub(super) struct Service(pub(super) Arc<Shared>);
 
-impl Service {
-    /// Answers a call whose work is short and needs no device, in its turn among those of maps.
-    async fn in_turn<Q: Send + 'static, A: Send + 'static>(
-        &self,
-        request: Request<Q>,
-        work: impl FnOnce(Q) -> Result<A, DoseError> + Send + 'static,
-    ) -> Result<Response<A>, Status> {
-        self.0.check_open()?;
-        let request = request.into_inner();
-        let place = self.0.resampling.place()?;
-        Ok(Response::new(place.run(move || work(request)).await?))
-    }
-}
-
 #[tonic::async_trait]
 impl pb::dose_service_server::DoseService for Service {
     type ComputeStream = Responses<pb::ComputeResponse>;
@@ -175,14 +161,24 @@ impl pb::dose_service_server::DoseService for Service {
         &self,
         request: Request<pb::IntegrateCurvesRequest>,
     ) -> Result<Response<pb::IntegrateCurvesResponse>, Status> {
-        self.in_turn(request, wire::curves::integrate).await
+        self.0.check_open()?;
+        let request = request.into_inner();
+        let place = self.0.resampling.place()?;
+        // What is refused waits for no work of others.
+        let plan = off_thread(move || wire::curves::plan(request)).await?;
+        let Watched { run, stop: _stop } = watched(move |control| wire::curves::integrate(&plan, control));
+        Ok(Response::new(place.run(run).await?))
     }
 
     async fn compute_budget(
         &self,
         request: Request<pb::ComputeBudgetRequest>,
     ) -> Result<Response<pb::ComputeBudgetResponse>, Status> {
-        self.in_turn(request, wire::budget::budgets).await
+        self.0.check_open()?;
+        let request = request.into_inner();
+        // It takes less time than a turn may take to come: some milliseconds.
+        let _place = self.0.resampling.place()?;
+        Ok(Response::new(off_thread(move || wire::budget::budgets(request)).await?))
     }
 
     async fn compute_kernel(

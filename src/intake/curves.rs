@@ -7,7 +7,7 @@ use crate::clinic::{
     BeforeFirst, Between, Curve, CurveOptions, Flag, Integration, ModelChoice, PieceRules, PointDraft, Series,
     SeriesDraft, Shape, ValueRefersTo, Weighting, integrate,
 };
-use crate::domain::{Checks, DoseError, Invalid, Nuclide, Violation, Warning};
+use crate::domain::{Checks, Control, DoseError, Invalid, Nuclide, Violation, Warning};
 use crate::physics::nuclide;
 use crate::request::MISSING;
 
@@ -62,10 +62,14 @@ impl CurvesPlan {
 
     /// The integral of every region.
     ///
+    /// * `control` – is asked before each region
+    ///
     /// # Errors
     /// As [`CurvesPlan::series`]; and every region that cannot be integrated as it was asked for.
-    pub fn integrate(&self) -> Result<Vec<RegionFound>, DoseError> {
+    /// [`DoseError::Cancelled`] once the caller has gone.
+    pub fn integrate(&self, control: &Control) -> Result<Vec<RegionFound>, DoseError> {
         self.each(|region| {
+            control.give_way()?;
             let series = Series::new(&SeriesDraft { points: region.points.clone(), ..self.draft.clone() })?;
             match (series.points(), &region.of_one) {
                 ([point], Some(known)) => {
@@ -306,5 +310,43 @@ impl RawKinetics {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clinic::Moment;
+
+    #[test]
+    fn curves_whose_caller_has_gone_are_not_integrated() {
+        let point = |hours: f64, activity_mbq| PointDraft {
+            time: Moment::Hours(hours),
+            activity_mbq,
+            sigma_mbq: None,
+            duration_h: None,
+        };
+        let region = MeasuredRegion {
+            name: "kidneys".into(),
+            points: vec![point(4.0, 90.0), point(24.0, 70.0), point(96.0, 30.0)],
+            of_one: None,
+        };
+        let plan = CurvesPlan {
+            nuclide: nuclide::find("Lu-177").expect("known"),
+            draft: SeriesDraft {
+                points: Vec::new(),
+                injection: None,
+                physical_half_life_h: 159.5,
+                administered_activity_mbq: None,
+                infusion_h: 0.0,
+                refers_to: ValueRefersTo::default(),
+            },
+            options: CurveOptions::default(),
+            regions: vec![region; 5],
+        };
+        assert!(plan.integrate(&Control::detached()).is_ok_and(|found| found.len() == 5));
+        let control = Control::gone_after(2);
+        assert!(matches!(plan.integrate(&control), Err(DoseError::Cancelled)));
+        assert_eq!(control.times_asked(), 2);
     }
 }

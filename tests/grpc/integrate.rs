@@ -259,6 +259,33 @@ fn curves() -> pb::IntegrateCurvesRequest {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_of_curves_waits_for_no_others_and_who_leaves_makes_room() {
+    let server = Server::start(small()).await;
+    // Minutes of work.
+    let mut many = curves();
+    many.regions = vec![many.regions[0].clone(); 1024];
+    for (number, region) in many.regions.iter_mut().enumerate() {
+        region.name = format!("region {number}");
+        let more = (0..200).map(|point| {
+            let hours = 4.0 + f64::from(point);
+            let activity_mbq = 90.0 * (-RATE_PER_H * hours).exp() + f64::from(point % 7);
+            let time = Some(pb::measured_point::Time::Hours(hours));
+            pb::MeasuredPoint { time, activity_mbq, ..Default::default() }
+        });
+        region.points.extend(more);
+    }
+    let mut client = server.raw().await;
+    let long = tokio::spawn(async move { client.integrate_curves(many).await });
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let status = server.raw().await.integrate_curves(pb::IntegrateCurvesRequest::default()).await.expect_err("nothing");
+    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+    let budget = server.raw().await.compute_budget(pb::ComputeBudgetRequest::default()).await;
+    assert!(!long.is_finished(), "it runs: {budget:?}");
+    long.abort();
+    server.raw().await.integrate_curves(curves()).await.expect("it takes a turn at once");
+}
+
 /// Of the curves above [1/h].
 const RATE_PER_H: f64 = 0.0133;
 /// A fit of points without noise.

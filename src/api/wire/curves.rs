@@ -5,16 +5,26 @@ use super::integration::{decode_refers_to, encode_refers_to};
 use super::pb;
 use crate::clinic::single_time_point::{Kinetics, SinglePointIntegral};
 use crate::clinic::{Moment, PointDraft, Series};
-use crate::domain::DoseError;
+use crate::domain::{Control, DoseError};
 use crate::intake::curves::{CurvesPlan, MeasuredRegion, RawCurves, RawKinetics, RawMeasuredRegion, RegionFound};
+
+/// What is asked for.
+///
+/// # Errors
+/// [`DoseError::Invalid`] with every fault, by its path on the wire.
+pub(in crate::api) fn plan(message: pb::IntegrateCurvesRequest) -> Result<CurvesPlan, DoseError> {
+    decode(message).check()
+}
 
 /// The integrals that are asked for.
 ///
 /// # Errors
-/// [`DoseError::Invalid`] with every fault, by its path on the wire.
-pub(in crate::api) fn integrate(message: pb::IntegrateCurvesRequest) -> Result<pb::IntegrateCurvesResponse, DoseError> {
-    let plan = decode(message).check()?;
-    let (series, found) = (plan.series()?, plan.integrate()?);
+/// As [`CurvesPlan::integrate`].
+pub(in crate::api) fn integrate(
+    plan: &CurvesPlan,
+    control: &Control,
+) -> Result<pb::IntegrateCurvesResponse, DoseError> {
+    let (series, found) = (plan.series()?, plan.integrate(control)?);
     let warnings = plan.warnings(&found).iter().map(encode_warning).collect();
     let regions = plan.regions.iter().zip(&series).zip(&found);
     let regions = regions.map(|((region, series), found)| encode_found(&region.name, series, found));

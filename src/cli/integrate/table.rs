@@ -7,7 +7,7 @@ use super::outputs::{Report, Row};
 use super::{Args, finished};
 use crate::api::status::in_words_of_flags;
 use crate::cli::remote::Remote;
-use crate::domain::{Checks, DoseError, Violation};
+use crate::domain::{Checks, Control, DoseError, Violation};
 use crate::formats::curve_table::{self, RegionPoints};
 use crate::intake::curves::{CurvesPlan, MeasuredRegion, RegionFound};
 
@@ -34,7 +34,7 @@ pub(super) fn integrate_table(args: &Args, path: &Path, remote: Option<&Remote>)
     };
     let in_words = |error: DoseError| error.with_faults(|fault| in_words(fault, &regions));
     let found = match remote {
-        None => plan.integrate(),
+        None => plan.integrate(&Control::detached()),
         // Checked here too: what is wrong with a table is known before anything is sent.
         Some(remote) => plan.series().and_then(|_| remote.call(async |client| client.integrate_curves(&plan).await)),
     };
