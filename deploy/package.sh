@@ -2,11 +2,13 @@
 # Makes what is installed elsewhere, into target/package: the wheels `dosegrid` (pure Python) and `dosegrid-server` (the
 # program), and a Debian package with unit, manual pages and completions.
 #
-#   deploy/package.sh                all of it but the image
-#   deploy/package.sh client deb     some: client, server, deb, image
+#   deploy/package.sh                all of it but the images
+#   deploy/package.sh client deb     some: client, server, deb, image, gpu-image
 #   BASELINE=2_28 deploy/package.sh server      the wheel for glibc 2.28 and later, linked by zig
 #
-# Needs Rust, Python 3.9, for the Debian package dpkg, and for the image buildah and root.
+# Needs Rust, Python 3.9, for the Debian package dpkg, and for the images buildah and root; for that with the drivers of
+# GPUs mmdebstrap too, which takes Debian's packages of SUITE (by default that of this machine, whose C library the program
+# is linked to).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$PWD/target/package
@@ -52,26 +54,58 @@ deb() {
   "$cargo_deb" --no-build --output "$out"
 }
 
-# The image for the CPU, from nothing: as an archive that podman and docker load.
+# Puts the program and the folders that it uses into the root of an image. Nobody in the image can change the program.
+fill() {
+  install -D -m 0755 -s target/release/dosegrid "$1/usr/bin/dosegrid"
+  mkdir -p "$1/etc/dosegrid" "$1/var/lib/dosegrid"
+  install -d -m 1777 "$1/tmp"
+  chown 10001:10001 "$1/var/lib/dosegrid"
+}
+
+# Builds an image of a root, as an archive that podman and docker load. A tar keeps owners, which COPY does not.
+build() {
+  local kind=$1 place=$2
+  tar --numeric-owner -C "$place/root" -cf "$place/root.tar" .
+  buildah --storage-driver vfs build --isolation chroot -t "dosegrid:$version-$kind" -f "deploy/Containerfile.$kind" \
+    "$place"
+  rm -f "$out/dosegrid-$version-$kind.tar"
+  buildah --storage-driver vfs push "dosegrid:$version-$kind" \
+    "oci-archive:$out/dosegrid-$version-$kind.tar:dosegrid:$kind"
+}
+
+# The image for the CPU, from nothing.
 image() {
   cargo build --release --locked
   local root=$out/image/root library
   rm -rf "$out/image"
-  mkdir -p "$root/usr/bin" "$root/var/lib/dosegrid" "$root/etc/dosegrid" "$root/tmp"
-  install -m 0755 -s target/release/dosegrid "$root/usr/bin/"
+  mkdir -p "$root"
+  fill "$root"
   for library in $(ldd "$root/usr/bin/dosegrid" | grep -o '/[^ ]*'); do
     install -D -m 0755 "$(realpath "$library")" "$root$library"
   done
-  chown 10001:10001 "$root/var/lib/dosegrid"
-  buildah --storage-driver vfs build --isolation chroot -t "dosegrid:$version-cpu" -f deploy/Containerfile.cpu "$out/image"
-  rm -f "$out/dosegrid-$version-cpu.tar"
-  buildah --storage-driver vfs push "dosegrid:$version-cpu" "oci-archive:$out/dosegrid-$version-cpu.tar:dosegrid:cpu"
+  build cpu "$out/image"
+}
+
+# The image with drivers of GPUs, from Debian's packages: the loader of Vulkan, what NVIDIA's driver loads beside it, and
+# Mesa's drivers, of which one computes on the processor.
+gpu_image() {
+  cargo build --release --locked
+  local root=$out/gpu-image/root suite=${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
+  rm -rf "$out/gpu-image"
+  mkdir -p "$out/gpu-image"
+  mmdebstrap --quiet --variant=minbase --include=libvulkan1,libxext6,mesa-vulkan-drivers \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' "$suite" "$root"
+  install -D -m 0644 deploy/nvidia_icd.json "$root/etc/vulkan/icd.d/nvidia_icd.json"
+  fill "$root"
+  build gpu "$out/gpu-image"
 }
 
 for part in "${what[@]}"; do
   case $part in
     client | server | deb | image) "$part" ;;
-    *) echo "there is no part $part: client, server, deb, image"; exit 2 ;;
+    gpu-image) gpu_image ;;
+    *) echo "there is no part $part: client, server, deb, image, gpu-image"; exit 2 ;;
   esac
 done
 ls -l "$out"
