@@ -285,7 +285,7 @@ fn retry(change: &Change<'_>, id: &str, user: &str) -> Result<Item, LedgerError>
     }
     forgive(change, &item.study)?;
     change.advance(id, to, &format!("tried again, asked by {user}"), |item| {
-        item.looked_ms = 0;
+        (item.looked_ms, item.deleted_ms) = (0, None);
         (item.failures, item.next_ms) = (0, 0);
         for one in item.deliveries.iter_mut().filter(|one| one.state == DeliveryState::Failed) {
             (one.state, one.attempts, one.next_ms) = (DeliveryState::Waiting, 0, 0);
@@ -300,12 +300,17 @@ fn drop_item(change: &Change<'_>, id: &str, user: &str) -> Result<Item, LedgerEr
     let item = change.advance(id, State::Skipped, &format!("dropped by {user}"), |_| {})?;
     let needs_files = |other: &Item| matches!(other.state, State::Received | State::Ready);
     if !item.study.is_empty() && !change.versions(&item.study)?.iter().any(needs_files) {
-        for (key, _) in change.list::<serde_json::Value>(Table::Instances, &files_of(&item.study))? {
-            change.remove(Table::Instances, &key)?;
-        }
-        forgive(change, &item.study)?;
+        forget_files(change, &item.study)?;
     }
     Ok(item)
+}
+
+/// Forgets the files of a study: sent again, they are new.
+pub(super) fn forget_files(change: &Change<'_>, study: &str) -> Result<(), LedgerError> {
+    for (key, _) in change.list::<serde_json::Value>(Table::Instances, &files_of(study))? {
+        change.remove(Table::Instances, &key)?;
+    }
+    forgive(change, study)
 }
 
 /// What the keys of a study's files begin with.

@@ -13,13 +13,13 @@ use crate::domain::DoseError;
 /// Longest wait between two attempts.
 const MAX_WAIT: Duration = Duration::from_secs(6 * 3600);
 
-/// Which deliveries are made one after the other. Each destination has a line of its own, so that one which is slow, or
-/// says nothing, holds up no other.
+/// What is done one after the other. Each destination, and each worklist, has a line of its own, so that one which is
+/// slow, or says nothing, holds up no other.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Line<'a> {
-    /// Those to a destination, by its name.
+    /// What goes to a destination or a worklist, by its name.
     To(&'a str),
-    /// Those to destinations that the file does not name any more.
+    /// What goes to those that the file does not name any more.
     Nowhere,
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::config::{Config, DestinationKind, Rule};
 use super::intake::link_kept;
@@ -10,6 +11,9 @@ use super::whole::{Order, Verdict, conflict, verdict};
 use super::work;
 use crate::domain::DoseError;
 use crate::formats::dicom::Unread;
+
+/// A day [s].
+const DAY_S: f64 = 86_400.0;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -131,6 +135,11 @@ fn ready(
         text.line("worklist", &format!("waits for a workitem of {name}"));
     }
     text.line("release", if rule.waits { "waits for `dosegrid gateway release`" } else { "goes out on its own" });
+    let kept = match config.keep {
+        Some(keep) => format!("{} after all is verified or skipped, then its files are deleted", for_a_reader(keep)),
+        None => "until `dosegrid gateway drop`".to_owned(),
+    };
+    text.line("kept", &kept);
     let study = offer.files.first().map_or("", |file| file.outline.study.as_str());
     text.line("study UID", study);
     if !asked.computes {
@@ -162,6 +171,14 @@ fn ready(
     Ok(())
 }
 
+/// A time in days, or in seconds below a day.
+fn for_a_reader(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    let (number, unit) = if seconds < DAY_S { (seconds, "s") } else { (seconds / DAY_S, "d") };
+    let digits = format!("{number:.3}");
+    format!("{} {unit}", digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
 /// Lines with a name each.
 #[derive(Default)]
 struct Lines(String);
@@ -169,5 +186,17 @@ struct Lines(String);
 impl Lines {
     fn line(&mut self, name: &str, words: &str) {
         self.0.push_str(&format!("{name:<10} {words}\n"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_said_in_days() {
+        let said = [2.0, 0.5, 3600.0, DAY_S, 2.5 * DAY_S, 90.0 * DAY_S, 10_000.0 * DAY_S]
+            .map(|seconds| for_a_reader(Duration::from_secs_f64(seconds)));
+        assert_eq!(said, ["2 s", "0.5 s", "3600 s", "1 d", "2.5 d", "90 d", "10000 d"]);
     }
 }

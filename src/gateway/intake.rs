@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -135,19 +136,20 @@ impl Gateway {
     /// Takes all that lies in the spool. How many files there were.
     pub(super) fn take_spool(&self) -> Result<usize, DoseError> {
         let failed = |error: io::Error| DoseError::Io(format!("gateway: the spool fails: {error}"));
-        let spool = self.at("spool");
+        let (spool, begun_ms) = (self.at("spool"), now_ms());
         let mut paths: Vec<PathBuf> =
             fs::read_dir(&spool).map_err(failed)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
         paths.sort();
         let count = paths.len();
         paths.retain(|path| !self.rests_in_spool(path));
         if paths.is_empty() {
+            self.taken_ms.store(begun_ms, Ordering::SeqCst);
             return Ok(count);
         }
         let outlines = Outlines::of(&spool);
         for path in &paths {
             if self.is_stopping() {
-                break;
+                return Ok(count);
             }
             let found = outlines.of_file(path);
             let origin = Origin::of(path);
@@ -167,6 +169,7 @@ impl Gateway {
             }
             self.read_again.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
         }
+        self.taken_ms.store(begun_ms, Ordering::SeqCst);
         Ok(count)
     }
 
@@ -309,6 +312,7 @@ fn arrived(
         record.activity = Some(origin.clone());
     }
     record.last_ms = kept.came_ms;
+    record.arrivals += 1;
     let last = change.versions(study)?.pop();
     let waits = "waits until nothing more comes";
     match last.as_ref().map(|item| (item, item.state)) {

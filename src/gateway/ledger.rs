@@ -78,8 +78,8 @@ pub(super) enum LedgerError {
         /// The later one.
         later: String,
     },
-    /// An item whose files were dropped.
-    #[error("{0} was dropped, and the files of its study with it: send the study again, which makes a new item")]
+    /// An item whose files were dropped or deleted.
+    #[error("the files of {0} were dropped, or deleted for their age: send the study again, which makes a new item")]
     Forgotten(String),
     /// No such item.
     #[error("there is no item `{0}`")]
@@ -111,12 +111,15 @@ struct Place {
     is_at_its_end: bool,
     /// Whether its worklist may still be to be told something.
     has_open_claim: bool,
+    /// Whether its files were not deleted for their age.
+    has_files: bool,
 }
 
 impl Place {
     fn of(item: &Item) -> Self {
         let has_open_claim = item.workitem.as_ref().is_some_and(|claim| claim.state.is_open());
-        Self { state: item.state, is_at_its_end: item.stays_sent(), has_open_claim }
+        let (is_at_its_end, has_files) = (item.stays_sent(), item.deleted_ms.is_none());
+        Self { state: item.state, is_at_its_end, has_open_claim, has_files }
     }
 }
 
@@ -218,6 +221,11 @@ impl Ledger {
     /// Those that are being sent, or were sent and may go on from there.
     pub(super) fn items_to_deliver(&self) -> Result<Vec<Item>, LedgerError> {
         self.items_at(|place| place.state == State::Released || place.state == State::Sent && !place.is_at_its_end)
+    }
+
+    /// Those whose files were not deleted for their age.
+    pub(super) fn items_with_files(&self) -> Result<Vec<Item>, LedgerError> {
+        self.items_at(|place| place.has_files)
     }
 
     fn items_at(&self, is_wanted: impl Fn(Place) -> bool) -> Result<Vec<Item>, LedgerError> {

@@ -15,9 +15,11 @@ mod dry_run;
 mod figures;
 mod intake;
 mod ledger;
+mod look;
 mod mail;
 mod notify;
 mod offer;
+mod old;
 mod record;
 mod rules;
 mod run;
@@ -30,12 +32,12 @@ mod whole;
 mod work;
 mod worklist;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -118,8 +120,14 @@ pub(crate) struct Gateway {
     metrics: GatewayMetrics,
     /// This program, which is started again for what is computed.
     program: PathBuf,
-    /// When worklists were last asked for work, by the clock too [ms since 1970].
-    asked_worklists: Mutex<Option<(Instant, i64)>>,
+    /// When each worklist was last asked for work, by the clock too [ms since 1970].
+    asked_worklists: Mutex<BTreeMap<String, (Instant, i64)>>,
+    /// When the spool was last looked into whose files were then all taken [ms since 1970].
+    taken_ms: AtomicI64,
+    /// Studies that are being looked at.
+    looking: Mutex<BTreeSet<String>>,
+    /// When it was last looked for files that are to be deleted for their age.
+    looked_for_old: Mutex<Option<Instant>>,
     /// Files of watched folders that are newer than the clock, by name: how they were, and when that was seen first.
     newer_than_clock: Mutex<BTreeMap<String, (String, Instant)>>,
     /// Items that could not be looked at for a reason of this machine, and when that was tried last.
@@ -198,6 +206,9 @@ impl Gateway {
             metrics,
             program,
             asked_worklists,
+            taken_ms: AtomicI64::new(0),
+            looking: Mutex::default(),
+            looked_for_old: Mutex::default(),
             newer_than_clock,
             look_again,
             read_again,
@@ -288,6 +299,32 @@ impl Gateway {
         let item = self.audited(|change| change.advance(id, to, reason, more), |item| record_of(item, None))?;
         tracing::info!(item = id, state = to.name(), reason, "item");
         Ok(item)
+    }
+
+    /// Takes an item on, unless more of its study came meanwhile.
+    fn settle(&self, id: &str, to: State, reason: &str, more: impl FnOnce(&mut Item)) -> Result<(), DoseError> {
+        work::unless_it_went_on(self.advance(id, to, reason, more))
+    }
+
+    /// As [`Self::settle`], if something holds in the same transaction.
+    ///
+    /// * `holds` – [`LedgerError::NoWay`] where it does not
+    fn settle_if(
+        &self,
+        id: &str,
+        to: State,
+        reason: &str,
+        holds: impl FnOnce(&Change<'_>) -> Result<(), LedgerError>,
+        more: impl FnOnce(&mut Item),
+    ) -> Result<(), DoseError> {
+        let done = self.audited(
+            |change| holds(change).and_then(|()| change.advance(id, to, reason, more)),
+            |item| record_of(item, None),
+        );
+        if done.is_ok() {
+            tracing::info!(item = id, state = to.name(), reason, "item");
+        }
+        work::unless_it_went_on(done)
     }
 }
 

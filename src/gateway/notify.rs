@@ -87,16 +87,17 @@ fn wait(attempts: u32) -> Duration {
 }
 
 impl Gateway {
-    /// Tells what is due. Whether anything was.
+    /// Tells what is due. Whether anything was. A way that has just failed is left to the next time: with much to tell,
+    /// a webhook that never answers would keep all letters waiting.
     pub(super) fn tell_due(&self) -> Result<bool, DoseError> {
-        let mut was_due = false;
+        let (mut was_due, mut failed) = (false, Vec::new());
         for (key, notice) in self.ledger.list::<Notice>(Table::Notices, "")? {
             if self.is_stopping() {
                 break;
             }
             if has_come(notice.next_ms, wait(notice.attempts)) {
                 was_due = true;
-                let next = self.tell(notice);
+                let next = self.tell(notice, &mut failed);
                 self.ledger.change(|change| match &next {
                     Some(next) => change.put(Table::Notices, &key, next),
                     None => change.remove(Table::Notices, &key),
@@ -112,24 +113,34 @@ impl Gateway {
     }
 
     /// Tells it by each way that is left; none if nothing is left to be tried.
-    fn tell(&self, mut notice: Notice) -> Option<Notice> {
-        let mut is_told = true;
+    ///
+    /// * `failed` – ways that are not tried now
+    fn tell(&self, mut notice: Notice, failed: &mut Vec<Way>) -> Option<Notice> {
+        let (mut is_told, mut is_tried) = (true, false);
         for way in [Way::Webhook, Way::Mail] {
             if notice.told.contains(&way) {
+                continue;
+            }
+            if failed.contains(&way) {
+                is_told = false;
                 continue;
             }
             match self.tell_by(way, &notice) {
                 Ok(()) => notice.told.push(way),
                 Err(error) => {
-                    is_told = false;
+                    (is_told, is_tried) = (false, true);
+                    failed.push(way);
                     tracing::warn!(item = notice.item, ?way, error, "nobody was told");
                 }
             }
         }
-        notice.attempts += 1;
         if is_told {
             return None;
         }
+        if !is_tried {
+            return Some(notice);
+        }
+        notice.attempts += 1;
         if notice.attempts >= ATTEMPTS {
             tracing::error!(item = notice.item, state = notice.state.name(), "nobody could be told: given up");
             return None;

@@ -20,6 +20,9 @@ pub(super) struct StudyRecord {
     pub(super) activity: Option<Origin>,
     /// When the last file came [ms since 1970].
     pub(super) last_ms: i64,
+    /// How often something of it came that was new. Two files may come within one millisecond.
+    #[serde(default)]
+    pub(super) arrivals: u64,
     /// Versions so far.
     pub(super) versions: u32,
     /// Instances that came again with other bytes.
@@ -82,6 +85,9 @@ pub struct Item {
     /// The workitem that it is computed for; none where its rule has no worklist, or none was found yet.
     #[serde(default)]
     pub workitem: Option<Claim>,
+    /// When its files were deleted for their age [ms since 1970]; none where they were not.
+    #[serde(default)]
+    pub deleted_ms: Option<i64>,
 }
 
 impl Item {
@@ -105,6 +111,7 @@ impl Item {
             deliveries: Vec::new(),
             released_by: None,
             workitem: None,
+            deleted_ms: None,
         }
     }
 

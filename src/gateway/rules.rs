@@ -90,6 +90,7 @@ mod tests {
             slices: None,
             is_made_here: false,
             content: None,
+            missing: Vec::new(),
             plain: None,
         };
         SeriesOffer { uid: "1.2.3".into(), files: vec![0], outline, entry: None }

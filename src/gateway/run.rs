@@ -1,19 +1,17 @@
-//! The gateway at work: one thread takes and looks, one computes, one for each destination sends, one tells others, one
-//! asks worklists, and each source that is called listens.
+//! The gateway at work: one thread takes what comes, some look at studies, one computes, one for each destination sends,
+//! one tells others, one for each worklist asks it, and each source that is called listens.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::config::{Config, SourceKind};
 use super::delivery::Line;
-use super::offer::Offer;
-use super::record::{Item, StudyRecord};
-use super::sources::listen;
-use super::whole::{Verdict, conflict, unread, verdict};
-use super::{EndsAll, Gateway, OpenError, State, control, now_ms};
+use super::record::StudyRecord;
+use super::sources::{Places, listen};
+use super::{EndsAll, Gateway, OpenError, State, control};
 use crate::domain::DoseError;
 
 use super::ledger::Table;
@@ -21,8 +19,9 @@ use super::ledger::Table;
 /// How often a thread looks whether there is something to do, and how seldom, where a look takes long.
 const LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_secs(2);
-/// How long after a study could not be looked at it is tried again.
-const AGAIN: Duration = Duration::from_secs(60);
+/// How many studies are looked at at one time. A look reads the whole study in other processes, and may take minutes:
+/// one that does holds up neither what comes nor, while fewer do so than these, another study.
+const LOOKERS: usize = 4;
 
 /// How long what is in the middle of something has until the process may end, once it is told to.
 pub const DRAIN: Duration = Duration::from_secs(20);
@@ -73,7 +72,7 @@ pub fn run(
     let figures = gateway.config.metrics.map(listen).transpose()?;
     let socket = control::Door::open(&gateway.config.folder)?;
     tracing::info!(folder = %folder.display(), rules = gateway.config.rules.len(), "the gateway runs");
-    let (open, running) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (open, running) = (Places::default(), AtomicUsize::new(0));
     let (gateway, open, running) = (&gateway, &open, &running);
     let done = thread::scope(|scope| {
         for (source, listener) in called {
@@ -101,21 +100,17 @@ pub fn run(
             scope.spawn(move || alive.with(|| gateway.follow_source(source)));
         }
         scope.spawn(|| gateway.end_when_told(&is_told, running, &overdue));
-        let own: [Work<'_>; 3] =
-            [Box::new(Gateway::compute_next), Box::new(Gateway::tell_due), Box::new(Gateway::follow_worklists)];
-        let lines = gateway.config.destinations.iter().map(|one| Line::To(&one.name)).chain([Line::Nowhere]);
-        let sending = lines.map(|line| -> Work<'_> { Box::new(move |gateway: &Gateway| gateway.deliver_due(line)) });
-        let begun = own.into_iter().chain(sending).map(|work| {
+        let begun = gateway.works().into_iter().map(|work| {
             let alive = Alive::one(running);
             scope.spawn(move || alive.with(|| gateway.repeat(work)))
         });
         let threads: Vec<_> = begun.collect();
         let alive = Alive::one(running);
-        let looked = alive.with(|| gateway.take_and_look(until));
+        let taken = alive.with(|| gateway.take_all(until));
         let ended = |thread: thread::ScopedJoinHandle<'_, Result<(), DoseError>>| {
             thread.join().unwrap_or_else(|_| Err(DoseError::Internal("a thread of the gateway failed".into())))
         };
-        threads.into_iter().map(ended).fold(looked, Result::and)
+        threads.into_iter().map(ended).fold(taken, Result::and)
     });
     done.and_then(|()| if until == Until::Done { gateway.all_have_answered() } else { Ok(()) })
 }
@@ -145,6 +140,18 @@ impl Drop for Alive<'_> {
 }
 
 impl Gateway {
+    /// What is done again and again, each in a thread of its own.
+    fn works(&self) -> Vec<Work<'_>> {
+        let own: [Work<'_>; 3] =
+            [Box::new(Gateway::compute_next), Box::new(Gateway::tell_due), Box::new(Gateway::delete_old)];
+        let looking = (0..LOOKERS).map(|_| -> Work<'_> { Box::new(Gateway::look_at_studies) });
+        let lines = self.config.destinations.iter().map(|one| Line::To(&one.name)).chain([Line::Nowhere]);
+        let sending = lines.map(|line| -> Work<'_> { Box::new(move |gateway: &Gateway| gateway.deliver_due(line)) });
+        let lists = self.config.worklists.iter().map(|one| Line::To(&one.name)).chain([Line::Nowhere]);
+        let asking = lists.map(|line| -> Work<'_> { Box::new(move |gateway: &Gateway| gateway.follow_worklist(line)) });
+        own.into_iter().chain(looking).chain(sending).chain(asking).collect()
+    }
+
     /// Does something again and again, until the gateway ends, or it cannot be done.
     pub(super) fn repeat(&self, work: impl Fn(&Self) -> Result<bool, DoseError>) -> Result<(), DoseError> {
         let _end = EndsAll(&self.stops);
@@ -187,7 +194,8 @@ impl Gateway {
         }
     }
 
-    fn take_and_look(&self, until: Until) -> Result<(), DoseError> {
+    /// Takes what comes.
+    fn take_all(&self, until: Until) -> Result<(), DoseError> {
         let _end = EndsAll(&self.stops);
         let mut asked: Option<Instant> = None;
         loop {
@@ -202,7 +210,6 @@ impl Gateway {
                 asked = Some(Instant::now());
             }
             came += self.take_spool()?;
-            self.look_at_studies()?;
             if is_due && came == 0 && !self.has_work()? {
                 return Ok(());
             }
@@ -219,7 +226,7 @@ impl Gateway {
             let waits = match item.state {
                 State::Received => {
                     let study: Option<StudyRecord> = self.ledger.get(Table::Studies, &item.study)?;
-                    study.is_some_and(|study| study.last_ms == item.looked_ms)
+                    study.is_some_and(|study| study.last_ms == item.looked_ms && !self.is_silent(&study).1)
                 }
                 // A report may have come that its item has not followed yet.
                 State::Sent => item.stays_sent(),
@@ -232,119 +239,5 @@ impl Gateway {
             }
         }
         self.has_news()
-    }
-
-    /// Looks at studies that have been quiet, and puts those aside that wait for too long.
-    pub(super) fn look_at_studies(&self) -> Result<(), DoseError> {
-        for item in self.ledger.items_in(State::Received)? {
-            if self.is_stopping() {
-                return Ok(());
-            }
-            let Some(study) = self.ledger.get::<StudyRecord>(Table::Studies, &item.study)? else { continue };
-            if study.last_ms > now_ms() {
-                self.quiet_from_now(&item.study)?;
-                continue;
-            }
-            let source = self.config.source(&study.source);
-            let (quiet, limit) = source.map_or((Duration::ZERO, Duration::ZERO), |one| (one.quiet, one.limit));
-            let silent = Duration::from_millis(u64::try_from(now_ms() - study.last_ms).unwrap_or(0));
-            if silent < quiet {
-                continue;
-            }
-            let is_over = silent >= limit;
-            if item.looked_ms == study.last_ms && !is_over || self.rests(&item.id) {
-                continue;
-            }
-            self.look(&item, &study, is_over)?;
-        }
-        Ok(())
-    }
-
-    /// Whether an item could not be looked at a short time ago.
-    fn rests(&self, id: &str) -> bool {
-        let mut tried = self.look_again.lock().unwrap_or_else(PoisonError::into_inner);
-        let rests = tried.get(id).is_some_and(|at| at.elapsed() < AGAIN);
-        if !rests {
-            tried.remove(id);
-        }
-        rests
-    }
-
-    /// Has a study be quiet from now on: its last file came at a time that is yet to be, so the clock was set back.
-    fn quiet_from_now(&self, study: &str) -> Result<(), DoseError> {
-        self.ledger.change(|change| {
-            let Some(mut record) = change.get::<StudyRecord>(Table::Studies, study)? else { return Ok(()) };
-            let (before, now) = (record.last_ms, now_ms());
-            record.last_ms = now;
-            // What was looked at with all its files needs no other look.
-            for item in change.versions(study)?.into_iter().filter(|item| item.looked_ms == before) {
-                change.put(Table::Items, &item.id, &Item { looked_ms: now, ..item.clone() })?;
-            }
-            change.put(Table::Studies, study, &record)
-        })?;
-        tracing::warn!(study, "the clock was set back: what is quiet is measured anew");
-        Ok(())
-    }
-
-    fn look(&self, item: &Item, study: &StudyRecord, is_over: bool) -> Result<(), DoseError> {
-        if !study.conflicts.is_empty() {
-            return self.settle(&item.id, State::Aside, &conflict(&study.conflicts), |_| {});
-        }
-        let folder = self.study_folder(&item.study);
-        let way = study.way();
-        let verdict = match Offer::read(&folder, Some(way.source), &way.calling) {
-            Err(why) => unread("its folder", why),
-            Ok(mut offer) => verdict(&mut offer, &self.config.rules, &self.program, &|| self.is_stopping()),
-        };
-        // What was not looked at to its end says nothing.
-        if self.is_stopping() {
-            return Ok(());
-        }
-        match verdict {
-            Verdict::Again(reason) if !is_over => {
-                tracing::warn!(item = item.id, reason, "cannot be looked at now");
-                self.look_again.lock().unwrap_or_else(PoisonError::into_inner).insert(item.id.clone(), Instant::now());
-                self.note(&item.id, State::Received, |item| item.reason = format!("is looked at again: {reason}"))
-            }
-            Verdict::Waits(reason, state) if is_over => {
-                self.settle(&item.id, state, &reason, |item| item.looked_ms = study.last_ms)
-            }
-            Verdict::Waits(reason, _) => {
-                tracing::info!(item = item.id, reason, "waits");
-                self.note(&item.id, State::Received, |item| {
-                    item.looked_ms = study.last_ms;
-                    item.reason = reason;
-                })
-            }
-            Verdict::Again(reason) | Verdict::Aside(reason) => self.settle(&item.id, State::Aside, &reason, |_| {}),
-            Verdict::Ready(order) => self.order(item, study, *order),
-        }
-    }
-
-    /// Has a study computed, unless the same was computed before, or more of it came while it was looked at.
-    fn order(&self, item: &Item, study: &StudyRecord, order: super::whole::Order) -> Result<(), DoseError> {
-        let items = self.ledger.items()?;
-        let is_same = |other: &&Item| {
-            other.id != item.id
-                && other.key.as_ref() == Some(&order.key)
-                && !matches!(other.state, State::Skipped | State::Aside)
-        };
-        if let Some(same) = items.iter().find(is_same) {
-            let reason = format!("nothing new: {} has the same files, settings and version", same.id);
-            return self.settle(&item.id, State::Skipped, &reason, |_| {});
-        }
-        let now: Option<StudyRecord> = self.ledger.get(Table::Studies, &item.study)?;
-        if now.is_none_or(|now| now.last_ms != study.last_ms) {
-            return Ok(());
-        }
-        self.settle(&item.id, State::Ready, "waits for its turn", |item| {
-            item.looked_ms = study.last_ms;
-            // Of other files, it may be computed at once.
-            item.next_ms = if item.key.as_ref() == Some(&order.key) { item.next_ms } else { 0 };
-            item.rule = Some(order.rule);
-            item.key = Some(order.key);
-            item.inputs = order.inputs;
-            item.words = order.words;
-        })
     }
 }

@@ -11,6 +11,8 @@ use super::*;
 
 mod lacks;
 mod lines;
+mod looks;
+mod old;
 
 /// A gateway from a folder to a folder.
 fn gateway(folder: &Path) -> Gateway {
@@ -247,10 +249,7 @@ fn what_was_dropped_is_not_tried_again() {
     gateway.ledger.change(|change| change.put(Table::Instances, "study/1.2", &"known")).expect("room");
     gateway.answer(&Asked::Drop(vec!["study-1".into()]), "uid 0").expect("it follows");
     let said = asked(&gateway, &Asked::Retry(vec!["study-1".into()]));
-    assert!(
-        said.starts_with("study-1 was dropped, and the files of its study with it: send the study again"),
-        "{said}"
-    );
+    assert!(said.starts_with("the files of study-1 were dropped, or deleted for their age: send the study"), "{said}");
     assert_eq!((now(&gateway).state, now(&gateway).reason.as_str()), (State::Skipped, "dropped by uid 0"));
 }
 

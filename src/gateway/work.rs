@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::config::Limits;
-use super::ledger::{LedgerError, Table};
+use super::ledger::{Change, LedgerError, Table};
 use super::record::{Delivery, DeliveryState, Item, Object};
 use super::{Gateway, Rule, State, doubled, has_come, intake, later_ms};
 use crate::domain::{DoseError, Invalid};
@@ -172,10 +172,8 @@ pub(super) fn objects(folder: &Path, rule: &Rule) -> Result<Vec<Object>, Undone>
         let Some(outline) = outlines.into_iter().next().and_then(|one| one.found.ok()) else {
             return bad(format!("{} is no DICOM object", kind.file()));
         };
-        match dicom::missing_of(&path).map(|missing| missing.into_iter().next()) {
-            Ok(None) => {}
-            Ok(Some(missing)) => return bad(format!("{} lacks {missing}, which its IOD wants", kind.file())),
-            Err(error) => return bad(words(error)),
+        if let Some(missing) = outline.missing.first() {
+            return bad(format!("{} lacks {missing}, which its IOD wants", kind.file()));
         }
         let Some(digest) = outline.content else {
             return bad(format!("{} is not what this program makes", kind.file()));
@@ -264,20 +262,11 @@ impl Gateway {
         reason: &str,
         more: impl FnOnce(&mut Item),
     ) -> Result<(), DoseError> {
-        let done = self.audited(
-            |change| {
-                let now = change.item(&found.id)?;
-                if !now.still_waits(found) {
-                    return Err(LedgerError::NoWay { id: now.id, from: now.state, to });
-                }
-                change.advance(&found.id, to, reason, more)
-            },
-            |item| super::record_of(item, None),
-        );
-        if let Ok(item) = &done {
-            tracing::info!(item = item.id, state = to.name(), reason, "item");
-        }
-        unless_it_went_on(done)
+        let still_waits = |change: &Change<'_>| {
+            let now = change.item(&found.id)?;
+            if now.still_waits(found) { Ok(()) } else { Err(LedgerError::NoWay { id: now.id, from: now.state, to }) }
+        };
+        self.settle_if(&found.id, to, reason, still_waits, more)
     }
 
     /// Whether an item waits for the same computation as when it was found. A ledger that fails says so elsewhere.
@@ -358,17 +347,6 @@ impl Gateway {
             }
             Err(other) => Err(io::Error::other(other.to_string())),
         }
-    }
-
-    /// Takes an item on, unless more of its study came meanwhile.
-    pub(super) fn settle(
-        &self,
-        id: &str,
-        to: State,
-        reason: &str,
-        more: impl FnOnce(&mut Item),
-    ) -> Result<(), DoseError> {
-        unless_it_went_on(self.advance(id, to, reason, more))
     }
 }
 

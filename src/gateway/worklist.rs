@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::config::{Rule, Worklist};
+use super::delivery::Line;
 use super::ledger::Table;
 use super::record::{Claim, ClaimState, Item, StudyRecord};
 use super::{Gateway, State, doubled, has_come, later_ms, now_ms};
@@ -77,7 +78,8 @@ impl Gateway {
             _ => {
                 // What is ready since a time to come was so before the clock was set back.
                 let is_asked = |(_, at_ms)| at_ms > item.since_ms || item.since_ms > now_ms();
-                self.needs_workitem(item) && !self.last_asked().is_some_and(is_asked)
+                let asked = self.worklist_of(item).and_then(|(_, worklist)| self.last_asked(&worklist.name));
+                self.needs_workitem(item) && !asked.is_some_and(is_asked)
             }
         }
     }
@@ -87,25 +89,46 @@ impl Gateway {
         item.state == State::Ready && !has_open && self.worklist_of(item).is_some()
     }
 
-    /// When worklists were last asked for work, by the clock too [ms since 1970].
-    fn last_asked(&self) -> Option<(Instant, i64)> {
-        *self.asked_worklists.lock().unwrap_or_else(PoisonError::into_inner)
+    /// When the worklist of an item was last asked for work, by the clock too [ms since 1970].
+    fn last_asked(&self, worklist: &str) -> Option<(Instant, i64)> {
+        self.asked_worklists.lock().unwrap_or_else(PoisonError::into_inner).get(worklist).copied()
     }
 
-    /// Claims workitems for what is ready, and tells worklists what is new. Whether anything was due.
-    pub(super) fn follow_worklists(&self) -> Result<bool, DoseError> {
-        if self.config.worklists.is_empty() {
-            return Ok(false);
+    /// Whether the worklist that an item is asked for at, or that is told of it, is of a line.
+    fn is_asked_in(&self, item: &Item, line: Line<'_>) -> bool {
+        let claimed = item.workitem.as_ref().filter(|claim| claim.state.is_open());
+        let name = match claimed {
+            Some(claim) => Some(claim.worklist.as_str()),
+            None => self.worklist_of(item).map(|(_, worklist)| worklist.name.as_str()),
+        };
+        match line {
+            Line::To(wanted) => name == Some(wanted),
+            Line::Nowhere => name.is_some_and(|name| self.config.worklist(name).is_none()),
         }
+    }
+
+    /// Claims workitems of a worklist for what is ready, and tells it what is new. Whether anything was due. Each has a
+    /// line of its own: one that is silent holds up no other.
+    pub(super) fn follow_worklist(&self, line: Line<'_>) -> Result<bool, DoseError> {
         let mut was_due = false;
-        let looks = self.last_asked().is_none_or(|(last, _)| last.elapsed() >= self.config.poll);
+        let asked = match line {
+            Line::To(name) => self.last_asked(name),
+            Line::Nowhere => None,
+        };
+        let looks = asked.is_none_or(|(last, _)| last.elapsed() >= self.config.poll);
         let now = (Instant::now(), now_ms());
         for found in self.ledger.items_with_work()? {
             if self.is_stopping() {
                 return Ok(was_due);
             }
+            if !self.is_asked_in(&found, line) {
+                continue;
+            }
             // What came before may have taken minutes.
             let Some(item) = self.ledger.get::<Item>(Table::Items, &found.id)? else { continue };
+            if !self.is_asked_in(&item, line) {
+                continue;
+            }
             match &item.workitem {
                 Some(claim) if claim.state.is_open() => {
                     let is_new = claim.state == ClaimState::Claiming || !matches!(news(&item, claim), News::Nothing);
@@ -118,8 +141,8 @@ impl Gateway {
                 _ => {}
             }
         }
-        if looks {
-            *self.asked_worklists.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        if looks && let Line::To(name) = line {
+            self.asked_worklists.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), now);
         }
         Ok(was_due)
     }

@@ -7,7 +7,6 @@ use std::path::Path;
 use dicom_object::FileMetaTableBuilder;
 use tempfile::NamedTempFile;
 
-use super::dimse::is_uid;
 use super::scp::{OUT_OF_RESOURCES, SUCCESS};
 
 const PREAMBLE_BYTES: usize = 128;
@@ -22,13 +21,17 @@ pub(super) struct Arriving {
 
 impl Arriving {
     /// Begins a file: preamble and file meta information.
+    ///
+    /// * `instance` – a UID
+    ///
+    /// # Errors
+    /// If there is no room for it.
     pub(super) fn new(folder: &Path, [class, instance, syntax]: [&str; 3], most_bytes: u64) -> io::Result<Self> {
         let file = tempfile::Builder::new().prefix("c-store-").suffix(".part").tempfile_in(folder)?;
         let mut file = BufWriter::with_capacity(1 << 16, file);
-        let uid = if is_uid(instance) { instance } else { "0.0" };
         let meta = FileMetaTableBuilder::new()
             .media_storage_sop_class_uid(class)
-            .media_storage_sop_instance_uid(uid)
+            .media_storage_sop_instance_uid(instance)
             .transfer_syntax(syntax)
             .build()
             .map_err(io::Error::other)?;

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::scp::{SILENCE, broken};
+use super::scp::{FIRST_SILENCE, broken};
 use crate::domain::DoseError;
 
 /// How long the rest of an opening may take after its first byte.
@@ -31,7 +31,7 @@ const MAX_RECORD: usize = 1 << 14;
 /// If nothing comes that opens an association.
 pub(super) fn wait_for_opening(stream: &TcpStream, is_tls: bool) -> Result<(), DoseError> {
     let io = |error: io::Error| broken(&format!("nothing came: {error}"));
-    stream.set_read_timeout(Some(SILENCE)).map_err(io)?;
+    stream.set_read_timeout(Some(FIRST_SILENCE)).map_err(io)?;
     let mut bytes = vec![0; RECORD_HEADER + MAX_RECORD];
     let mut start = None;
     loop {

@@ -27,8 +27,10 @@ use super::dimse::{
 use super::opening::wait_for_opening;
 use crate::domain::{DoseError, Invalid};
 
-/// How long the other side may be silent.
-pub(super) const SILENCE: Duration = Duration::from_secs(60);
+/// How long the other side may be silent, and before it has begun to send anything: until then it may be one that only
+/// holds a place.
+const SILENCE: Duration = Duration::from_secs(60);
+pub(super) const FIRST_SILENCE: Duration = Duration::from_secs(15);
 /// Most bytes of a report.
 const MAX_REPORT_BYTES: usize = 1 << 20;
 /// Statuses. Source: DICOM PS3.4, table B.2-1; PS3.7, annex C.
@@ -136,7 +138,7 @@ pub fn serve_association(
     let mut options = ServerAssociationOptions::new()
         .ae_access_control(callers)
         .ae_title(callers.called.first().map_or("DOSEGRID", String::as_str))
-        .read_timeout(SILENCE)
+        .read_timeout(FIRST_SILENCE)
         .write_timeout(SILENCE)
         .with_negotiation(Roles)
         .with_abstract_syntax(uids::VERIFICATION);
@@ -149,13 +151,14 @@ pub fn serve_association(
     for (syntax, _) in accepts.syntaxes {
         options = options.with_transfer_syntax(*syntax);
     }
-    let most_bytes = accepts.most_bytes;
+    let line = stream.try_clone().map_err(|error| broken(&format!("it cannot be opened: {error}")))?;
+    let room = Room { most_bytes: accepts.most_bytes, folder, line };
     wait_for_opening(&stream, callers.tls.is_some())?;
     match callers.tls {
-        None => serve(&mut options.establish(stream).map_err(failed)?, most_bytes, folder, takes),
+        None => serve(&mut options.establish(stream).map_err(failed)?, &room, takes),
         Some(tls) => {
             let mut inner = options.tls_config(tls.config()).establish_tls(stream).map_err(failed)?;
-            serve(&mut inner, most_bytes, folder, takes)?;
+            serve(&mut inner, &room, takes)?;
             let stream = inner.inner_stream();
             stream.conn.send_close_notify();
             // All has been answered: how the end goes changes nothing.
@@ -169,14 +172,31 @@ fn failed(error: dicom_ul::association::Error) -> DoseError {
     DoseError::Io(format!("association: {error}"))
 }
 
+/// What an association has of this machine.
+struct Room<'a> {
+    /// Most bytes of an instance.
+    most_bytes: u64,
+    /// Where files are written.
+    folder: &'a Path,
+    /// Its connection, below TLS.
+    line: TcpStream,
+}
+
+impl Room<'_> {
+    /// Something is being sent: from now on it may be silent for longer.
+    fn wait_longer(&self) -> Result<(), DoseError> {
+        let set = self.line.set_read_timeout(Some(SILENCE));
+        set.map_err(|error| broken(&format!("its time cannot be set: {error}")))
+    }
+}
+
 fn serve<S: Read + Write + CloseSocket, T: Takes>(
     inner: &mut ServerAssociation<S>,
-    most_bytes: u64,
-    folder: &Path,
+    room: &Room<'_>,
     takes: &mut T,
 ) -> Result<(), DoseError> {
     let calling = inner.peer_ae_title().trim().to_owned();
-    let mut scp = Scp { inner, calling, most_bytes, folder, takes, command: Vec::new(), asked: None };
+    let mut scp = Scp { inner, calling, room, takes, command: Vec::new(), asked: None };
     loop {
         let in_the_middle = scp.asked.is_some() || !scp.command.is_empty();
         let received = if scp.takes.goes_on(in_the_middle) { Some(scp.inner.receive()) } else { None };
@@ -211,6 +231,8 @@ fn serve<S: Read + Write + CloseSocket, T: Takes>(
 /// A data set that arrives after its command.
 enum Coming {
     Instance(Arriving),
+    /// An instance for which there is no room: it is read to its end, and answered by this status.
+    Refused(u16),
     /// A report, with its transfer syntax.
     Report(Vec<u8>, String),
 }
@@ -218,8 +240,7 @@ enum Coming {
 struct Scp<'a, S, T> {
     inner: &'a mut ServerAssociation<S>,
     calling: String,
-    most_bytes: u64,
-    folder: &'a Path,
+    room: &'a Room<'a>,
     takes: &'a mut T,
     command: Vec<u8>,
     /// A command that waits for its data set.
@@ -243,6 +264,7 @@ impl<S: Read + Write + CloseSocket, T: Takes> Scp<'_, S, T> {
         let (_, coming) = self.asked.as_mut().ok_or_else(|| broken("a data set came without a command"))?;
         match coming {
             Coming::Instance(arriving) => arriving.write(&value.data),
+            Coming::Refused(_) => {}
             Coming::Report(bytes, _) if bytes.len() + value.data.len() > MAX_REPORT_BYTES => {
                 return Err(broken("a report is too long"));
             }
@@ -260,6 +282,7 @@ impl<S: Read + Write + CloseSocket, T: Takes> Scp<'_, S, T> {
                 kept.map_or(OUT_OF_RESOURCES, |()| SUCCESS)
             }
             Coming::Instance(arriving) => arriving.status,
+            Coming::Refused(status) => status,
             Coming::Report(bytes, syntax) => self.report(&bytes, &syntax),
         };
         self.answer(context, &command, status)
@@ -291,12 +314,15 @@ impl<S: Read + Write + CloseSocket, T: Takes> Scp<'_, S, T> {
                 let of = |tag| text(&command, tag).unwrap_or_default();
                 let (named, instance) = (of(tags::AFFECTED_SOP_CLASS_UID), of(tags::AFFECTED_SOP_INSTANCE_UID));
                 let is_good = named == class && is_uid(&instance) && class != commitment::CLASS;
-                let begun = Arriving::new(self.folder, [&class, &instance, &syntax], self.most_bytes);
-                let mut arriving = begun.map_err(|error| broken(&format!("no room for a file: {error}")))?;
-                if !is_good {
-                    arriving.status = NOT_UNDERSTOOD;
-                }
-                self.asked = Some((command, Coming::Instance(arriving)));
+                let coming = if is_good {
+                    let begun = Arriving::new(self.room.folder, [&class, &instance, &syntax], self.room.most_bytes);
+                    // A full disk, such as it is: the next instance may have room.
+                    begun.map_or(Coming::Refused(OUT_OF_RESOURCES), Coming::Instance)
+                } else {
+                    Coming::Refused(NOT_UNDERSTOOD)
+                };
+                self.room.wait_longer()?;
+                self.asked = Some((command, coming));
                 Ok(())
             }
             N_EVENT_REPORT if has_data => {
@@ -304,6 +330,7 @@ impl<S: Read + Write + CloseSocket, T: Takes> Scp<'_, S, T> {
                 if class != commitment::CLASS {
                     return Err(broken("an operation that is not served"));
                 }
+                self.room.wait_longer()?;
                 self.asked = Some((command, Coming::Report(Vec::new(), syntax)));
                 Ok(())
             }

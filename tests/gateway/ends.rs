@@ -23,20 +23,20 @@ use crate::support::command::{dosegrid, stderr};
 const SOON: Duration = Duration::from_secs(15);
 const LATE: Duration = Duration::from_secs(50);
 
-fn associate(port: u16) -> ClientAssociation<TcpStream> {
+pub(super) fn associate(port: u16) -> ClientAssociation<TcpStream> {
     let options = ClientAssociationOptions::new().called_ae_title("DOSEGRID").calling_ae_title("SPECT-1");
     let options = options.with_presentation_context(uids::CT_IMAGE_STORAGE, vec![uids::IMPLICIT_VR_LITTLE_ENDIAN]);
     options.read_timeout(Duration::from_secs(120)).establish(("127.0.0.1", port)).expect("an association")
 }
 
-fn send(association: &mut ClientAssociation<TcpStream>, value_type: PDataValueType, data: Vec<u8>) {
+pub(super) fn send(association: &mut ClientAssociation<TcpStream>, value_type: PDataValueType, data: Vec<u8>) {
     let id = association.presentation_contexts()[0].id;
     let value = PDataValue { presentation_context_id: id, value_type, is_last: true, data };
     association.send(&Pdu::PData { data: vec![value] }).expect("somebody reads");
 }
 
 /// A C-STORE of a slice: its command, and its data set.
-fn slice(path: &Path) -> [Vec<u8>; 2] {
+pub(super) fn slice(path: &Path) -> [Vec<u8>; 2] {
     let syntax = IMPLICIT_VR_LITTLE_ENDIAN.erased();
     let object = open_file(path).expect("a slice");
     let instance = object.meta().media_storage_sop_instance_uid.clone();

@@ -1,5 +1,6 @@
 //! `dosegrid gateway`, run as a site runs it.
 
+mod ages;
 mod archives;
 mod commitment;
 mod conformance;
@@ -10,6 +11,7 @@ mod lacks;
 mod network;
 mod notices;
 mod patients;
+mod places;
 mod post_office;
 mod road;
 pub(crate) mod site;

@@ -46,6 +46,9 @@ pub(super) fn show(item: &Item) -> String {
         let words = format!("{} of {}: {}; {}", claim.workitem, claim.worklist, claim.state.name(), claim.said);
         line("workitem", &words);
     }
+    if let Some(at) = item.deleted_ms {
+        line("files", &format!("deleted for their age at {}", moment(at)));
+    }
     for object in &item.objects {
         line("object", &format!("{} {} sha256 {}", object.file, object.instance, object.digest));
     }

@@ -1,14 +1,10 @@
 //! What the definitions of the objects want that this program makes of a study: a check before an object leaves.
 
-use std::path::Path;
-
 use dicom_core::Tag;
 use dicom_core::header::HasLength as _;
 use dicom_dictionary_std::tags;
 
-use super::attributes::Attributes;
-use super::{parse, source};
-use crate::domain::Invalid;
+use super::attributes::{Attributes, Object};
 
 /// Attributes that have to have a value (type 1) in both. Source: DICOM PS3.3, C.7.2, C.7.3, C.7.6, C.12.
 const VALUED: [Tag; 10] = [
@@ -56,19 +52,16 @@ const RT_DOSE: &str = "1.2.840.10008.5.1.4.1.1.481.2";
 
 /// What an object lacks, as tags `(gggg,eeee)`; empty: nothing.
 ///
-/// # Errors
-/// If the file cannot be read.
-pub fn missing_of(path: &Path) -> Result<Vec<String>, Invalid> {
-    let parsed = parse::parse(&source::bytes(path)?)?;
-    let object = parsed.object;
+/// * `has_pixels` – whether it came with pixel data, which are kept apart
+pub(super) fn missing(object: &Object, has_pixels: bool) -> Vec<String> {
     let is_dose = object.text(tags::SOP_CLASS_UID).as_deref() == Some(RT_DOSE);
     let own: &[Tag] = if is_dose { &OF_DOSE } else { &OF_CAPTURE };
     let has_value = |tag: &Tag| object.get(*tag).is_some_and(|element| !element.value().is_empty());
     let mut missing: Vec<String> =
         VALUED.iter().chain(own).filter(|tag| !has_value(tag)).map(|tag| tag.to_string()).collect();
     missing.extend(PRESENT.iter().filter(|tag| object.get(**tag).is_none()).map(|tag| tag.to_string()));
-    if parsed.stored.is_none() {
+    if !has_pixels {
         missing.push(tags::PIXEL_DATA.to_string());
     }
-    Ok(missing)
+    missing
 }

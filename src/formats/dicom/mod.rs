@@ -53,7 +53,6 @@ pub use activity::NOT_QUANTITATIVE;
 pub use apart::{Unread, read_apart_with, serve};
 pub use belonging::{Belonging, check_no_third, check_pair, space_of_frame};
 pub use inventory::{Inventory, SeriesEntry};
-pub use iod::missing_of;
 pub use outline::{Outline, Outlined};
 pub use patient::PATIENT_TOLD_BY;
 pub use radiopharmaceutical::Injection;

@@ -9,6 +9,7 @@ use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{Attributes, Object};
+use super::iod::missing;
 use super::parse::{self, Parsed, uid};
 use super::patient;
 use super::pixels::Stored;
@@ -58,6 +59,8 @@ pub struct Outline {
     pub is_made_here: bool,
     /// Digest of all that it holds, of what this program made: the same however an archive encodes it.
     pub content: Option<String>,
+    /// What it lacks of what its IOD wants, as tags `(gggg,eeee)`, of what this program made.
+    pub missing: Vec<String>,
     /// Digest of all that it holds, unless its pixels are compressed or big-endian: the same with implicit and explicit
     /// VRs.
     pub plain: Option<String>,
@@ -75,6 +78,7 @@ impl Outline {
         let is_made_here = is_made && is_ours(tags::MANUFACTURER) && is_ours(tags::MANUFACTURER_MODEL_NAME);
         Ok(Self {
             content: is_made_here.then(|| content(object, stored.as_ref(), uids::EXPLICIT_VR_LITTLE_ENDIAN)).flatten(),
+            missing: if is_made_here { missing(object, stored.is_some()) } else { Vec::new() },
             plain: content(object, stored.as_ref(), uids::IMPLICIT_VR_LITTLE_ENDIAN),
             is_made_here,
             instance: wanted(tags::SOP_INSTANCE_UID, "SOP Instance UID")?,

@@ -33,6 +33,8 @@ pub struct Config {
     pub folder: PathBuf,
     /// How often sources without a call of their own are asked.
     pub poll: Duration,
+    /// How long files of a study and its results are kept after all is done; none: until they are dropped.
+    pub keep: Option<Duration>,
     /// Limits of the process that computes.
     pub limits: Limits,
     /// Told of what waits for a release, what is done and what is put aside.
@@ -245,6 +247,7 @@ impl Config {
         let mut file = Section::new("", 0, table.get_ref());
         let folder = file.needed("folder", &mut faults).map(|folder| base.join(folder));
         let poll = file.time("poll", Duration::from_secs(5), &mut faults);
+        let keep = file.time_if_any("keep", &mut faults);
         let webhook = places::webhook(&mut file, &mut faults);
         let metrics = places::metrics(&mut file, &mut faults);
         let mail = mail::mail(file.table("mail", &mut faults), base, &mut faults);
@@ -261,7 +264,7 @@ impl Config {
         file.finish(&mut faults);
         faults.finish()?;
         let folder = folder.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
-        Ok(Self { folder, poll, limits, webhook, mail, metrics, sources, destinations, worklists, rules })
+        Ok(Self { folder, poll, keep, limits, webhook, mail, metrics, sources, destinations, worklists, rules })
     }
 
     /// A source by its name.

@@ -161,14 +161,17 @@ impl<'t, 'i> Section<'t, 'i> {
 
     /// A time such as `90s`, `5min`, `4h` or `2d`.
     pub(super) fn time(&mut self, key: &'static str, default: Duration, faults: &mut Faults<'_>) -> Duration {
-        if self.get(key).is_none() {
-            return default;
-        }
-        let Some(text) = self.text(key, faults) else { return default };
-        time_of(&text).unwrap_or_else(|| {
+        self.time_if_any(key, faults).unwrap_or(default)
+    }
+
+    /// As [`Self::time`]; none where it is not there.
+    pub(super) fn time_if_any(&mut self, key: &'static str, faults: &mut Faults<'_>) -> Option<Duration> {
+        let text = self.text(key, faults)?;
+        let time = time_of(&text);
+        if time.is_none() {
             self.fault(key, &format!("is a number with the unit s, min, h or d, such as 4h; got `{text}`"), faults);
-            default
-        })
+        }
+        time
     }
 
     /// One of some words, with what it stands for; the first where nothing is said.

@@ -5,7 +5,7 @@ mod orthanc;
 mod store;
 mod web;
 
-pub(super) use store::Caller;
+pub(super) use store::{Caller, Places};
 
 use std::convert::Infallible;
 use std::fs;
@@ -145,7 +145,8 @@ impl Gateway {
                 }
             }
         }
-        self.clear_forgotten()
+        self.clear_forgotten()?;
+        self.clear_old_results()
     }
 
     /// Deletes what is left of studies that were being forgotten when the process was lost. A file that has its place,

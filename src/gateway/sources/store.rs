@@ -1,10 +1,11 @@
 //! C-STORE: associations that others open.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::Duration;
 
@@ -16,27 +17,52 @@ use crate::gateway::config::{DestinationKind, StoreSource};
 use crate::gateway::intake::Origin;
 use crate::pacs::{Accepts, Arrival, Callers, Report, Takes, serve_association};
 
-/// Associations at one time.
+/// Associations at one time, and those of one address: whoever opens as many as it can leaves room for others.
 const MAX_ASSOCIATIONS: usize = 16;
+const MAX_OF_A_PEER: usize = 8;
 /// How often it is looked whether somebody calls.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The place of an association, which is free again once this is dropped.
-struct Place<'a> {
-    open: &'a AtomicUsize,
-    /// How many were taken before.
-    number: usize,
+/// Associations that are open, by the address of the other side.
+#[derive(Debug, Default)]
+pub(in crate::gateway) struct Places(Mutex<BTreeMap<IpAddr, usize>>);
+
+impl Places {
+    /// A place for an association.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn take(&self, peer: IpAddr) -> Result<Place<'_>, &'static str> {
+        let peer = peer.to_canonical();
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.values().sum::<usize>() >= MAX_ASSOCIATIONS {
+            return Err("refused: too many associations");
+        }
+        let own = open.entry(peer).or_default();
+        if *own >= MAX_OF_A_PEER {
+            return Err("refused: too many associations of this address");
+        }
+        *own += 1;
+        Ok(Place { open: self, peer })
+    }
 }
 
-impl<'a> Place<'a> {
-    fn take(open: &'a AtomicUsize) -> Self {
-        Self { open, number: open.fetch_add(1, Ordering::SeqCst) }
-    }
+/// The place of an association, which is free again once this is dropped.
+#[derive(Debug)]
+struct Place<'a> {
+    open: &'a Places,
+    peer: IpAddr,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::SeqCst);
+        let mut open = self.open.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = open.get_mut(&self.peer) {
+            *own -= 1;
+            if *own == 0 {
+                open.remove(&self.peer);
+            }
+        }
     }
 }
 
@@ -92,7 +118,7 @@ impl Gateway {
         name: &'scope str,
         source: &'scope StoreSource,
         listener: &TcpListener,
-        open: &'scope AtomicUsize,
+        open: &'scope Places,
     ) {
         while !self.is_stopping() {
             let Ok((stream, peer)) = listener.accept() else {
@@ -103,11 +129,13 @@ impl Gateway {
                 tracing::warn!(source = name, peer = %peer.ip(), "refused: not one of its addresses");
                 continue;
             }
-            let place = Place::take(open);
-            if place.number >= MAX_ASSOCIATIONS {
-                tracing::warn!(source = name, "refused: too many associations");
-                continue;
-            }
+            let place = match open.take(peer.ip()) {
+                Ok(place) => place,
+                Err(why) => {
+                    tracing::warn!(source = name, peer = %peer.ip(), "{why}");
+                    continue;
+                }
+            };
             scope.spawn(move || {
                 let _place = place;
                 // What makes a parser fail ends its own association alone.
@@ -149,5 +177,29 @@ impl Gateway {
             let _ = caller.stream.shutdown(Shutdown::Read);
         }
         callers.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_leaves_room_for_others() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let (first, second, third) = (address("10.0.0.1"), address("10.0.0.2"), address("10.0.0.3"));
+        let open = Places::default();
+        let take = |peer| open.take(peer).map_err(|why| why.to_owned());
+        let mut places: Vec<_> = (0..MAX_OF_A_PEER).map(|_| take(first).expect("a place")).collect();
+        let refused = "refused: too many associations of this address";
+        assert_eq!(take(first).expect_err("its last"), refused);
+        assert_eq!(take(address("::ffff:10.0.0.1")).expect_err("the same"), refused);
+        places.extend((MAX_OF_A_PEER..MAX_ASSOCIATIONS).map(|_| take(second).expect("room for another")));
+        assert_eq!(take(third).expect_err("no more"), "refused: too many associations");
+        drop(places.remove(0));
+        drop(take(third).expect("one has ended"));
+        drop(take(first).expect("one of its own has ended"));
+        places.clear();
+        assert!(open.0.lock().expect("no panic").is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Deliveries to several destinations, one of which is slow, silent or away.
+//! Several destinations, worklists and others who are told, one of which is slow, silent or away.
 
 use std::net::TcpListener;
 
@@ -120,4 +120,114 @@ fn what_waits_for_a_destination_is_due_once_it_answers() {
     answered(has_other, true);
     let tried = &other(&gateway).deliveries[0];
     assert!(tried.attempts == 9 && tried.unanswered && tried.next_ms > far, "{tried:?}");
+}
+
+#[test]
+fn a_silent_worklist_holds_up_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [silent, quick] = [listener(), listener()];
+    let url = |listener: &TcpListener| format!("http://{}", listener.local_addr().expect("an address"));
+    let text = format!(
+        "folder = 'state'\n\
+         [[source]]\nname = 'inbox'\nkind = 'folder'\npath = '.'\n\
+         [[destination]]\nname = 'out'\nkind = 'folder'\npath = '.'\n\
+         [[worklist]]\nname = 'first'\nurl = '{}'\n[[worklist]]\nname = 'second'\nurl = '{}'\n\
+         [[rule]]\nname = 'a'\nto = 'out'\nworklist = 'first'\n[rule.compute]\nmethod = 'local'\n\
+         [[rule]]\nname = 'b'\nto = 'out'\nworklist = 'second'\n[rule.compute]\nmethod = 'local'\n",
+        url(&silent),
+        url(&quick)
+    );
+    let config = Config::parse(&text, folder.path(), &|_| Vec::new()).expect("a good file");
+    let gateway = Gateway::open(config, "dosegrid".into()).unwrap_or_else(|_| panic!("a new folder"));
+    for (study, rule) in [("study", "a"), ("other", "b")] {
+        let record = StudyRecord { uid: "1.2".into(), ..StudyRecord::default() };
+        let item = Item { state: State::Ready, rule: Some(rule.into()), ..Item::new(study, 1, 5) };
+        let put = |change: &Change<'_>| {
+            change.put(Table::Studies, study, &record).and_then(|()| change.put(Table::Items, &item.id, &item))
+        };
+        gateway.ledger.change(put).expect("room");
+    }
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| gateway.follow_worklist(Line::To("first")));
+        // Asked, it says nothing.
+        let called = silent.accept().expect("a caller");
+        scope.spawn(|| {
+            use std::io::{Read as _, Write as _};
+            let (mut stream, _) = quick.accept().expect("a caller");
+            let _ = stream.read(&mut [0; 4096]);
+            stream.write_all(b"HTTP/1.1 204 none\r\nconnection: close\r\n\r\n").expect("a caller that waits");
+        });
+        gateway.follow_worklist(Line::To("second")).expect("no failure");
+        assert_eq!(other(&gateway).reason, "waits for a workitem of second");
+        assert!(!waits.is_finished() && gateway.has_to_tell_worklist(&now(&gateway)));
+        assert!(!gateway.has_to_tell_worklist(&other(&gateway)), "it was asked");
+        drop(called);
+        waits.join().expect("no panic").expect("no failure");
+    });
+}
+
+#[test]
+fn a_claim_at_a_worklist_that_is_gone_ends_though_there_is_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = gateway(folder.path());
+    let claim = Claim {
+        worklist: "gone".into(),
+        workitem: "1.2".into(),
+        transaction: "1.3".into(),
+        state: ClaimState::InProgress,
+        begun_ms: 0,
+        told: None,
+        attempts: 0,
+        next_ms: 0,
+        said: String::new(),
+    };
+    item(&gateway, State::Verified, |item| item.workitem = Some(claim));
+    assert!(gateway.has_work().expect("readable"));
+    gateway.follow_worklist(Line::Nowhere).expect("no failure");
+    let claim = now(&gateway).workitem.expect("it is noted");
+    assert_eq!((claim.state, claim.said.as_str()), (ClaimState::Lost, "there is no such worklist any more"));
+    assert!(!gateway.has_work().expect("readable"));
+}
+
+#[test]
+fn a_webhook_that_says_nothing_holds_up_no_delivery() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let silent = listener();
+    let mut gateway = gateway(folder.path());
+    gateway.config.webhook = Some(format!("http://{}", silent.local_addr().expect("an address")));
+    let held = item(&gateway, State::Held, |_| {});
+    gateway.ledger.change(|change| change.tell(&held)).expect("room");
+    version(&gateway, 1, State::Released, delivery(DeliveryState::Waiting));
+    thread::scope(|scope| {
+        let tells = scope.spawn(|| gateway.tell_due());
+        let called = silent.accept().expect("a caller");
+        assert!(gateway.deliver_due(Line::To("out")).expect("no failure"));
+        assert_eq!(now(&gateway).deliveries[0].attempts, 1);
+        assert!(!tells.is_finished(), "it waits for an answer");
+        drop(called);
+        tells.join().expect("no panic").expect("no failure");
+    });
+    // It is told again.
+    assert!(gateway.ledger.list::<serde_json::Value>(Table::Notices, "").expect("readable").len() == 1);
+}
+
+#[test]
+fn a_webhook_that_fails_keeps_no_letter_waiting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let webhook = listener();
+    let mut gateway = gateway(folder.path());
+    gateway.config.webhook = Some(format!("http://{}", webhook.local_addr().expect("an address")));
+    let held = item(&gateway, State::Held, |_| {});
+    let aside = Item { state: State::Aside, since_ms: 6, ..held.clone() };
+    gateway.ledger.change(|change| change.tell(&held).and_then(|()| change.tell(&aside))).expect("room");
+    thread::scope(|scope| {
+        scope.spawn(|| drop(webhook.accept().expect("a caller")));
+        assert!(gateway.tell_due().expect("no failure"));
+    });
+    // The second was not tried at the webhook yet, and its letter was not kept waiting.
+    let notices: Vec<(String, serde_json::Value)> = gateway.ledger.list(Table::Notices, "").expect("readable");
+    let attempts: Vec<_> = notices.iter().map(|(_, notice)| notice["attempts"].as_u64()).collect();
+    assert_eq!(attempts, [Some(1), Some(0)]);
+    assert!(notices.iter().all(|(_, notice)| notice["told"] == serde_json::json!(["mail"])), "{notices:?}");
+    assert!(gateway.has_news().expect("readable"), "it is to be tried");
 }
