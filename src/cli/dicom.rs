@@ -172,6 +172,6 @@ impl DicomOutput {
 
 /// Writes an object to a file.
 pub(super) fn write_object(flag: &str, path: &Path, object: &DicomObject) -> Result<(), DoseError> {
-    let cannot = |error: io::Error| DoseError::Io(format!("{flag}: cannot be written: {error}"));
+    let cannot = |error: io::Error| DoseError::Io(format!("{flag}: cannot be written: {}: {error}", path.display()));
     object.write(path).map_err(cannot)
 }

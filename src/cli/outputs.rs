@@ -307,13 +307,13 @@ pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult)
         }
     }
     if let (Some(path), Some(record)) = (&args.tally_output, &result.tally) {
-        named("tally-output", tally::write(path, record))?;
+        named("tally-output", path, tally::write(path, record))?;
     }
     if let Some(organs) = from.organs {
         write_tables(args, organs)?;
     }
     if let Some(path) = &args.json {
-        named("json", json::write(path, &file))?;
+        named("json", path, json::write(path, &file))?;
     }
     if let (Some(report), Some(inputs)) = (&from.ready.report, &from.report) {
         report.write(result, inputs, from.organs, from.ready.dicom.as_ref())?;
@@ -341,23 +341,23 @@ fn write_map(
         Some(dicom) if is_dicom_name(path) => {
             dicom.write_dose(flag, path, (kind, volume), &format!("{nuclide}, {method}, commit {commit}"))
         }
-        _ => named(flag, write_volume(path, volume, &format!("dosegrid: {what}"), &from.origin)),
+        _ => named(flag, path, write_volume(path, volume, &format!("dosegrid: {what}"), &from.origin)),
     }
 }
 
 /// Writes the tables of organs that are wanted.
 fn write_tables(args: &OutputArgs, organs: &OrganTables) -> Result<(), DoseError> {
     if let Some(path) = &args.organs_output {
-        named("organs-output", organ_table::write(path, &organs.doses))?;
+        named("organs-output", path, organ_table::write(path, &organs.doses))?;
     }
     if let Some(path) = &args.dose_volume_output {
-        named("dose-volume-output", dose_volume_table::write(path, &organs.doses, &organs.histograms))?;
+        named("dose-volume-output", path, dose_volume_table::write(path, &organs.doses, &organs.histograms))?;
     }
     Ok(())
 }
 
-fn named(flag: &str, written: io::Result<()>) -> Result<(), DoseError> {
-    written.map_err(|error| DoseError::Io(format!("{flag}: cannot be written: {error}")))
+fn named(flag: &str, path: &Path, written: io::Result<()>) -> Result<(), DoseError> {
+    written.map_err(|error| DoseError::Io(format!("{flag}: cannot be written: {}: {error}", path.display())))
 }
 
 fn result_file<'a>(from: &ResultInputs<'a>, result: &'a DoseResult) -> ResultFile<'a> {

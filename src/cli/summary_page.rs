@@ -22,6 +22,6 @@ pub(super) fn write(path: &Path, from: &ResultInputs, result: &DoseResult) -> Re
             write_object("summary-output", path, &object)
         }
         _ => write_bytes(path, &page.png()?)
-            .map_err(|error| DoseError::Io(format!("summary-output: cannot be written: {error}"))),
+            .map_err(|error| DoseError::Io(format!("summary-output: cannot be written: {}: {error}", path.display()))),
     }
 }

@@ -20,7 +20,7 @@ const OTHER_DAY: &str = "1.2.3.9";
 const SHIFT_MM: f64 = 30.0;
 
 /// Lu-177, injected the day before the scan.
-fn drug() -> Made {
+pub(super) fn drug() -> Made {
     let code = Made::item().text(tags::CODE_MEANING, VR::LO, "^177^Lutetium");
     Made::item()
         .numbers(tags::RADIONUCLIDE_TOTAL_DOSE, &[7400.0])
@@ -28,12 +28,12 @@ fn drug() -> Made {
         .items(tags::RADIONUCLIDE_CODE_SEQUENCE, vec![code])
 }
 
-fn activity(drug: Made) -> Made {
+pub(super) fn activity(drug: Made) -> Made {
     nm_in_bq().items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![drug])
 }
 
 /// A CT over the activity, in a folder of its own.
-fn write_ct(folder: &Path, patient: &str, frame: &str, shift_mm: f64) {
+pub(super) fn write_ct(folder: &Path, patient: &str, frame: &str, shift_mm: f64) {
     fs::create_dir_all(folder).expect("a writable folder");
     for z in [100.0, 110.0] {
         let slice = ct(z, 40.0)
@@ -317,4 +317,24 @@ fn a_time_in_a_series_does_not_replace_that_of_a_file() {
     assert_eq!(integrate(&format!("{hours:?}")), "");
     let said = integrate(&format!("{:?}", hours + 24.0));
     assert!(said.contains("error: scan_1.time: ") && said.contains("24.000 h away; leave it out"), "{said}");
+}
+
+#[test]
+fn a_full_disk_is_told_with_the_name_of_the_file() {
+    let folder = session();
+    for name in ["dose.dcm", "page.dcm", "seg.dcm", "plan.dcm"] {
+        std::os::unix::fs::symlink("/dev/full", folder.path().join(name)).expect("a writable folder");
+    }
+    let told = |said: &str, flag: &str, name: &str| {
+        assert!(said.contains(&format!("error: {flag}: cannot be written: {name}: No space left")), "{said}");
+    };
+    told(&compute(folder.path(), "ct", "dose.dcm", &[]), "output", "dose.dcm");
+    told(
+        &compute(folder.path(), "ct", "x.nii", &["--reference", "ct", "--summary-output", "page.dcm"]),
+        "summary-output",
+        "page.dcm",
+    );
+    told(&compute(folder.path(), "ct", "x.dcm", &["--plan-output", "plan.dcm"]), "plan-output", "plan.dcm");
+    let seg = ["convert", "last.nii", "--as", "seg", "--reference", "ct", "--output", "seg.dcm"];
+    told(&stderr(&dosegrid(folder.path(), seg)), "output", "seg.dcm");
 }

@@ -143,6 +143,16 @@ impl Write for Hashed<'_> {
     }
 }
 
+/// The failure of a disk behind one of the library, which does not say it; what else is behind it may hold texts of the
+/// object.
+fn of_disk(error: &(dyn std::error::Error + 'static)) -> io::Error {
+    let mut chain = std::iter::successors(Some(error), |error| error.source());
+    match chain.find_map(|error| error.downcast_ref::<io::Error>()) {
+        Some(own) => io::Error::new(own.kind(), own.to_string()),
+        None => io::Error::other(error.to_string()),
+    }
+}
+
 /// A complete object, ready to be written.
 #[derive(Clone, Debug)]
 pub struct DicomObject {
@@ -161,7 +171,11 @@ impl DicomObject {
     /// # Errors
     /// What the file system says.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        atomic::write_file(path, |file| self.file.write_all(file).map_err(io::Error::other))
+        atomic::write_file(path, |file| self.encode(file))
+    }
+
+    fn encode(&self, output: impl Write) -> io::Result<()> {
+        self.file.write_all(output).map_err(|error| of_disk(&error))
     }
 
     /// Another object's reference to this one.
@@ -169,5 +183,30 @@ impl DicomObject {
         let mut item = DataSet::new();
         item.text(tags::REFERENCED_SOP_CLASS_UID, sop_class).text(tags::REFERENCED_SOP_INSTANCE_UID, instance);
         item
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_as_such() {
+        let mut set = DataSet::new();
+        set.text(tags::MODALITY, "OT");
+        let object = set.finish(uids::SECONDARY_CAPTURE_IMAGE_STORAGE).expect("an object");
+        assert_eq!(object.encode(Full).expect_err("full").kind(), io::ErrorKind::StorageFull);
     }
 }
