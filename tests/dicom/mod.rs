@@ -6,6 +6,7 @@ mod command;
 mod contours;
 mod hostile;
 mod kinds;
+mod lines;
 mod objects;
 mod packed;
 mod places;

@@ -9,6 +9,7 @@ use super::account::{Calibration, DicomImage, ImageAccount, Quantity};
 use super::activity;
 use super::agreement;
 use super::attributes::{Attributes, Object};
+use super::ct_lines;
 use super::parse::uid;
 use super::pixels::Layout;
 use super::planes::{check_reconstructed, planes_of};
@@ -87,6 +88,7 @@ pub(super) fn read_series(
             let scale = |object, frame, layout| ct_scale(object, frame, layout, &unspecified);
             let filled = picture.fill(scale, &mut warnings)?;
             warnings.extend(unspecified.judge()?);
+            warnings.extend(picture.differing_lines()?);
             let highest = filled.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             if highest > HIGHEST_HU {
                 warnings.push(format!(
@@ -256,6 +258,17 @@ impl<'a> Picture<'a> {
             drop(ct_scale(&instance.object, plane.frame, layout, &unspecified)?);
         }
         Ok(unspecified.is_met())
+    }
+
+    /// What to say of slices of a CT whose slope or intercept is not that of the others.
+    ///
+    /// # Errors
+    /// If one is none.
+    pub(super) fn differing_lines(&self) -> Result<Option<String>, Invalid> {
+        ct_lines::differing(self.order.iter().map(|at| {
+            let plane = &self.planes[*at];
+            (&self.series.instances[plane.instance].object, plane.frame, plane.position)
+        }))
     }
 
     /// The values, x fastest.

@@ -161,6 +161,7 @@ fn ct(study: &Study, series: &Series, entry: &mut SeriesEntry) -> Result<(), Inv
     if picture.check_ct()? {
         return volume(study, series, Quantity::Hu, None, entry);
     }
+    warnings.extend(picture.differing_lines()?);
     entry.warnings.append(&mut warnings);
     entry.frame_of_reference = picture.frame_of_reference()?;
     entry.shape = Some(picture.grid.shape());

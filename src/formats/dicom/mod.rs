@@ -11,6 +11,7 @@ mod apart;
 mod attributes;
 mod belonging;
 mod code_stream;
+mod ct_lines;
 mod encapsulated;
 mod escapes;
 mod image;
