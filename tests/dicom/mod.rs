@@ -10,5 +10,6 @@ mod lines;
 mod objects;
 mod packed;
 mod places;
+mod plans;
 mod series;
 mod together;

@@ -292,8 +292,11 @@ fn of_folder(args: &Args, folder: &Path, remote: Option<&Remote>) -> Result<Repo
         administered_mbq: args.curve.administered_activity,
     };
     let line = inventory.and_then(|inventory| TimeLine::of(&inventory, &chosen, &said, &mut checks));
-    let asked = args.curve.check([line.as_ref().map(|line| line.nuclide.name.as_str()), None], &mut checks);
+    // Without time points the reason stands: any nuclide will do to check the flags.
+    let nuclide = line.as_ref().map_or("Lu-177", |line| line.nuclide.name.as_str());
+    let asked = args.curve.check([Some(nuclide), None], &mut checks);
     let by = by(args, &asked, &mut checks);
+    let line = line.filter(|line| line.is_whole);
     let reference = line.as_ref().and_then(|line| reference(line, labels.as_ref(), &mut checks));
     let (Some(mut line), Some(by), Some(reference)) = (line, by, reference) else {
         return Err(checks.finish().expect_err("a fault was recorded"));

@@ -64,13 +64,7 @@ pub(super) fn choose_ct(
     match (same.as_slice(), cts.as_slice()) {
         ([(one, _)], _) => planned(one),
         ([], []) => {
-            let of_ct = inventory.series.iter().filter(|entry| entry.modality == "CT");
-            let why = of_ct.filter_map(|entry| Some(format!("{} {}", entry.series_uid, entry.refused.as_deref()?)));
-            let why = why.collect::<Vec<_>>().join("; ");
-            let why = if why.is_empty() { why } else { format!(": {why}") };
-            let words =
-                format!("is needed: the folder holds no CT that can be read, and a dose needs the densities{why}");
-            checks.fail("ct-series", words);
+            check_any_ct(inventory, checks);
             None
         }
         ([], others) => {
@@ -87,4 +81,17 @@ pub(super) fn choose_ct(
             None
         }
     }
+}
+
+/// Records that no CT can be read, where that is so.
+pub(super) fn check_any_ct(inventory: &Inventory, checks: &mut Checks) {
+    if inventory.series.iter().any(|entry| ct_frame(entry).is_some()) {
+        return;
+    }
+    let of_ct = inventory.series.iter().filter(|entry| entry.modality == "CT");
+    let why = of_ct.filter_map(|entry| Some(format!("{} {}", entry.series_uid, entry.refused.as_deref()?)));
+    let why = why.collect::<Vec<_>>().join("; ");
+    let why = if why.is_empty() { why } else { format!(": {why}") };
+    let words = format!("is needed: the folder holds no CT that can be read, and a dose needs the densities{why}");
+    checks.fail("ct-series", words);
 }

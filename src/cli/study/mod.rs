@@ -94,11 +94,11 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     stages.begin("inventory");
     let plan = Plan::of(args, chosen)?;
     if args.dry_run {
-        return stdout::print(&text::plan(args, &plan));
+        return stdout::print(&text::plan(args, &plan, &steps::foretold(args, &plan)?));
     }
     let output = args.output.as_deref().ok_or_else(|| DoseError::invalid("output", "--output is needed"))?;
     if !args.passed.quiet {
-        stdout::print(&text::plan(args, &plan))?;
+        stdout::print(&text::plan(args, &plan, &[]))?;
     }
     steps::run(args, &plan, output, &mut stages)
 }

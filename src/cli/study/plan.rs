@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Args;
-use super::ct::{PlannedCt, choose_ct};
+use super::ct::{PlannedCt, check_any_ct, choose_ct};
 use super::labels::{PlannedLabels, choose_labels};
 use crate::cli::integrate::maps::{By, voxel_model};
 use crate::cli::integrate::options::Asked;
@@ -59,6 +59,10 @@ impl Plan {
         let asked = named.map(|named| args.curve.check([Some(named), None], &mut checks));
         let (Some(mut line), Some(asked)) = (line, asked) else { return Err(unfinished(checks)) };
         line.assumed.append(&mut assumed);
+        if !line.is_whole {
+            check_any_ct(&inventory, &mut checks);
+            return Err(unfinished(checks));
+        }
         let reference = reference(args, &line, labels.as_ref(), &inventory, &mut checks);
         let integrated = integrated(args, &line, &asked, &mut checks);
         let Some(reference) = reference else { return Err(unfinished(checks)) };

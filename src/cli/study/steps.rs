@@ -31,6 +31,8 @@ pub(in crate::cli) const ACTIVITY: &str = "activity.nii.gz";
 const TIA: &str = "tia.nii.gz";
 const DOSE: &str = "dose.nii.gz";
 pub(in crate::cli) const SIGMA: &str = "sigma.nii.gz";
+/// What was taken, assumed and done.
+const ACCOUNT: &str = "study.json";
 /// From points of the activity to those of the CT, as ITK has it.
 const REGISTRATION: &str = "activity_to_ct.tfm";
 
@@ -68,14 +70,15 @@ fn all_files(plan: &Plan, args: &Args) -> [(bool, Option<&'static str>, &'static
         (true, Some("--summary-output"), "summary.dcm"),
         (true, None, RTDOSE),
         (sigma, None, "sigma.dcm"),
-        (true, None, "study.json"),
+        (true, None, ACCOUNT),
     ]
 }
 
-/// Removes what an earlier study left in the folder: files of two studies would look like those of one.
+/// Removes what an earlier study left in the folder: files of two studies would look like those of one. First goes the
+/// account, which is written last: it says that all else is there, whenever this is ended.
 fn clear(output: &Path, plan: &Plan, args: &Args) -> Result<(), DoseError> {
     let names = all_files(plan, args).map(|(_, _, name)| name).into_iter().filter(|name| *name != DATA_FOLDER);
-    for name in names.chain([TIA_SIGMA, KINDS]) {
+    for name in [ACCOUNT].into_iter().chain(names).chain([TIA_SIGMA, KINDS]) {
         remove_if_there(&output.join(name)).map_err(|error| DoseError::Io(format!("output: {name}: {error}")))?;
     }
     report_data::clear(&output.join(DATA_FOLDER))
@@ -134,16 +137,43 @@ pub(super) fn commands(args: &Args, plan: &Plan) -> Vec<Vec<String>> {
     all
 }
 
+/// What reading and placing will tell, before anything is computed: of time points that see less than the reference, of
+/// regions that are left out.
+///
+/// # Errors
+/// If they cannot be read or placed.
+pub(super) fn foretold(args: &Args, plan: &Plan) -> Result<Vec<String>, DoseError> {
+    let mut told = Vec::new();
+    let maps = maps(plan, &mut told)?;
+    let transform = registration(args, plan, maps[plan.reference].grid())?;
+    match (&plan.integrated, &plan.labels) {
+        (Integrated::ByCurves(_), Some(_)) => drop(regions(plan, &maps[0], transform.as_ref(), &mut told)?),
+        (Integrated::ByHalfLife(_), Some(labels)) => {
+            let read = labels::read(std::slice::from_ref(&labels.path));
+            let read = read.map_err(|Invalid(reason)| DoseError::invalid("labels-series", reason))?;
+            told.extend(read.warnings);
+        }
+        (_, None) => {}
+    }
+    Ok(told)
+}
+
+/// The activities on the grid of the reference, their totals kept [MBq a voxel].
+fn maps(plan: &Plan, told: &mut Vec<String>) -> Result<Vec<Volume<f32>>, DoseError> {
+    let mut checks = Checks::new();
+    let maps = read_on_one_grid(&plan.folder, &plan.line, plan.reference, &plan.chosen, told, &mut checks);
+    checks.finish()?;
+    let (maps, _) = maps.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
+    Ok(maps)
+}
+
 /// Does what the plan says.
 pub(super) fn run(args: &Args, plan: &Plan, output: &Path, stages: &mut Stages) -> Result<(), DoseError> {
     std::fs::create_dir_all(output).map_err(|error| cannot_write("", &error))?;
     clear(output, plan, args)?;
     stages.begin("reading and placing activities");
     let mut told = plan.line.assumed.clone();
-    let mut checks = Checks::new();
-    let maps = read_on_one_grid(&plan.folder, &plan.line, plan.reference, &plan.chosen, &mut told, &mut checks);
-    checks.finish()?;
-    let (maps, _) = maps.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
+    let maps = maps(plan, &mut told)?;
     let fixed = &maps[plan.reference];
     write_activity(output, fixed)?;
     let transform = registration(args, plan, fixed.grid())?;
@@ -192,7 +222,7 @@ pub(super) fn run(args: &Args, plan: &Plan, output: &Path, stages: &mut Stages) 
         "commands": commands,
         "stages": stages.ended(),
     });
-    json::write(&output.join("study.json"), &account).map_err(|error| cannot_write("study.json", &error))?;
+    json::write(&output.join(ACCOUNT), &account).map_err(|error| cannot_write(ACCOUNT, &error))?;
     if args.passed.quiet {
         return Ok(());
     }

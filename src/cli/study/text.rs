@@ -12,7 +12,9 @@ use crate::report::numbers::significant;
 const DIGITS: usize = 6;
 
 /// Which series is what, which time, which pairs, and what will be computed and written.
-pub(super) fn plan(args: &Args, plan: &Plan) -> String {
+///
+/// * `told` – what reading the files has told, beyond their headers
+pub(super) fn plan(args: &Args, plan: &Plan, told: &[String]) -> String {
     let mut text = String::new();
     let mut line = |name: &str, words: &str| writeln!(text, "{name:<11}{words}").expect("a string takes all text");
     let Plan { inventory, line: times, .. } = plan;
@@ -41,6 +43,9 @@ pub(super) fn plan(args: &Args, plan: &Plan) -> String {
     line("decays", &by(&plan.integrated, args, times.points.len()));
     for words in &times.assumed {
         line("assumed", words);
+    }
+    for words in ct.iter().flat_map(|ct| &ct.warnings).chain(told) {
+        line("told", words);
     }
     for command in steps::commands(args, plan) {
         line("runs", &format!("dosegrid {}", command.join(" ")));

@@ -45,6 +45,9 @@ pub(in crate::cli) struct TimeLine {
     pub(in crate::cli) administered_mbq: Option<f64>,
     /// What was assumed or left out, in words.
     pub(in crate::cli) assumed: Vec<String>,
+    /// Whether no time point is missing because it could not be read, which is recorded: what depends on how many there
+    /// are, or where, is not known without it.
+    pub(in crate::cli) is_whole: bool,
 }
 
 /// What a caller says where the files do not, or against them.
@@ -78,7 +81,7 @@ impl TimeLine {
             checks.fail("folder", reason);
         }
         let mut assumed = Vec::new();
-        let found = activities(inventory, chosen, &mut assumed, checks);
+        let Activities { found, is_whole } = activities(inventory, chosen, &mut assumed, checks);
         let accounts: Vec<&ActivityAccount> = found.iter().filter_map(|entry| entry.activity.as_ref()).collect();
         if accounts.is_empty() {
             return None;
@@ -98,7 +101,7 @@ impl TimeLine {
             assumed.push(words.into());
         }
         assumed.extend(warnings_once(&found));
-        Some(Self { points, nuclide, injection, administered_mbq, assumed })
+        Some(Self { points, nuclide, injection, administered_mbq, assumed, is_whole })
     }
 
     /// The first time point in a frame of reference, by its number.
@@ -149,15 +152,23 @@ fn has_offset(time: &str) -> bool {
     time.split_once(['T', 't', ' ']).is_some_and(|(_, clock)| clock.contains(['+', '-', 'Z', 'z']))
 }
 
+/// The activities that are meant.
+struct Activities<'a> {
+    found: Vec<&'a SeriesEntry>,
+    /// Whether they are all that are meant.
+    is_whole: bool,
+}
+
 /// The series that are meant, every fault recorded.
 fn activities<'a>(
     inventory: &'a Inventory,
     chosen: &Chosen,
     assumed: &mut Vec<String>,
     checks: &mut Checks,
-) -> Vec<&'a SeriesEntry> {
+) -> Activities<'a> {
     let is_activity = |entry: &&SeriesEntry| matches!(entry.modality.as_str(), "NM" | "PT");
     let mut found = Vec::new();
+    let mut is_whole = true;
     for uid in &chosen.series {
         match inventory.series.iter().find(|entry| entry.series_uid == *uid) {
             Some(entry) if entry.total_mbq.is_some() => found.push(entry),
@@ -171,6 +182,7 @@ fn activities<'a>(
     if chosen.series.is_empty() {
         let (good, bad): (Vec<_>, Vec<_>) =
             inventory.series.iter().filter(is_activity).partition(|entry| entry.total_mbq.is_some());
+        is_whole = bad.iter().all(|entry| entry.beside);
         for entry in &bad {
             let reason = entry.refused.as_deref().unwrap_or("is no activity");
             if reason.starts_with(NOT_QUANTITATIVE) {
@@ -187,7 +199,7 @@ fn activities<'a>(
                 assumed.push(format!("left out: {} ({}) {reason}", entry.series_uid, entry.modality));
             }
         }
-        if good.is_empty() && bad.iter().all(|entry| entry.beside) {
+        if good.is_empty() && is_whole {
             let reasons: Vec<&str> = bad.iter().filter_map(|entry| entry.refused.as_deref()).collect();
             let why = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
             checks.fail("folder", format!("holds no activity that can be read{why}"));
@@ -205,7 +217,8 @@ fn activities<'a>(
             checks.fail("activity-series", words);
         }
     }
-    found
+    is_whole &= chosen.series.is_empty() || found.len() == chosen.series.len();
+    Activities { found, is_whole }
 }
 
 fn nuclide_of(accounts: &[&ActivityAccount], said: Option<&str>, checks: &mut Checks) -> Option<&'static Nuclide> {

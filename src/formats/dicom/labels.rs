@@ -178,11 +178,14 @@ fn of_images(study: &Study, path: &Path, labels: &Series, warnings: &mut Vec<Str
         labels.instances.iter().flat_map(|instance| referenced_series(&instance.object)).collect();
     let images = || study.series.iter().filter(is_image);
     let frame = frame_of_reference(labels).ok()?;
-    let by_frame = || {
-        let mut found =
-            images().filter(|series| frame.is_some() && series.frame_of_reference().ok() == Some(frame.clone()));
+    let in_frame = |series: &&Series| frame.is_some() && series.frame_of_reference().ok() == Some(frame.clone());
+    let only = |kinds: &[Kind]| {
+        let mut found = images().filter(|series| kinds.contains(&series.kind)).filter(in_frame);
         found.next().filter(|_| found.next().is_none())
     };
+    // Contours lie where they are, and are most often drawn on the CT, which may have several activities beside it.
+    let of_ct = || (labels.kind == Kind::Structures).then(|| only(&[Kind::Ct])).flatten();
+    let by_frame = || only(&[Kind::Ct, Kind::Nm, Kind::Pet]).or_else(of_ct);
     let found = images().find(|series| wanted.contains(&series.uid)).or_else(by_frame)?;
     let mut own = Vec::new();
     let picture = match Picture::of(found, &mut own) {
