@@ -227,6 +227,9 @@ impl Budget {
 
 impl BudgetInputs {
     /// Whether there is an outline of which nobody says how well its edges were drawn: 0 says that nobody drew them.
+    ///
+    /// What is not given makes a total a lower bound: that holds for each term of u²(d) in the chain (a²/6, F²/(4 ln 2)
+    /// and 2 u_edge²), of which the other two have to be given, as it does for a whole line of the budget.
     fn lacks_operator(&self) -> bool {
         self.outline.is_some_and(|outline| outline.operator_edge_sigma_mm.is_none())
     }

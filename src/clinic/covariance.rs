@@ -41,3 +41,14 @@ pub(super) fn scaled(
     let factor = (degrees > 0).then(|| chi_square / degrees as f64)?;
     Some(covariance.into_iter().map(|row| row.into_iter().map(|value| value * factor).collect()).collect())
 }
+
+/// One standard deviation of a linear functional of a curve; none where its covariance does not exist.
+///
+/// * `covariance` – of its parameters
+/// * `of` – the functional of e^(−λt), and its derivative by λ
+pub(super) fn sigma_of(curve: &Curve, covariance: Option<&[Vec<f64>]>, of: impl Fn(f64) -> [f64; 2]) -> Option<f64> {
+    let (_, slopes) = curve.apply(of);
+    let row = |row: &Vec<f64>| row.iter().zip(&slopes).map(|(value, slope)| value * slope).sum::<f64>();
+    let variance: f64 = covariance?.iter().zip(&slopes).map(|(values, slope)| slope * row(values)).sum();
+    Some(variance.sqrt()).filter(|sigma| sigma.is_finite())
+}

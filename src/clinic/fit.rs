@@ -1,6 +1,6 @@
 //! Fits of curves to a series by weighted least squares.
 
-use super::covariance::{covariance, jacobian, scaled};
+use super::covariance::{covariance, jacobian, scaled, sigma_of};
 use super::curve::MOST_PARAMETERS;
 use super::starts::{START_HALF_LIVES_H, starts, starts_from};
 use super::weighting::Observation;
@@ -81,11 +81,7 @@ impl Fit {
     ///
     /// * `of` – the functional of e^(−λt), and its derivative by λ
     pub(super) fn sigma_of(&self, of: impl Fn(f64) -> [f64; 2]) -> Option<f64> {
-        let covariance = self.covariance.as_ref()?;
-        let (_, slopes) = self.curve.apply(of);
-        let row = |row: &Vec<f64>| row.iter().zip(&slopes).map(|(value, slope)| value * slope).sum::<f64>();
-        let variance: f64 = covariance.iter().zip(&slopes).map(|(values, slope)| slope * row(values)).sum();
-        Some(variance.sqrt()).filter(|sigma| sigma.is_finite())
+        sigma_of(&self.curve, self.covariance.as_deref(), of)
     }
 }
 

@@ -198,6 +198,23 @@ impl Integration {
         }
     }
 
+    /// The same curve, of which a part is taken away on the way.
+    ///
+    /// * `whole`, `sigma` – the integral of what is left and one standard deviation of it [MBq·h]
+    /// * `fractions` – the parts of it before the first point and after the last one
+    pub(super) fn of_what_is_left(
+        mut self,
+        series: &Series,
+        whole: f64,
+        sigma: Option<f64>,
+        fractions: [f64; 2],
+    ) -> Self {
+        self.flags.retain(|flag| *flag != Flag::LargeTail);
+        let coefficient = series.administered_activity_mbq().map(|administered| whole / administered);
+        Self { tia_mbq_h: whole, tia_sigma_mbq_h: sigma, tia_coefficient_h: coefficient, ..self }
+            .with_parts(Some(fractions))
+    }
+
     fn with_parts(mut self, fractions: Option<[f64; 2]>) -> Self {
         if fractions.is_some_and(|[_, after]| after > LARGE_TAIL) {
             self.flags.push(Flag::LargeTail);

@@ -31,7 +31,16 @@ fn integrate_with(series: &Series, options: &CurveOptions, tries: Tries) -> Resu
     }
     let asked =
         Asked { series, options, given_sigma: weighting == Weighting::Sigma, points: observations(series, weighting) };
-    match options.model {
+    found_by(&asked, tries)
+}
+
+/// What comes of a checked series with activity.
+pub(super) fn found(asked: &Asked<'_>) -> Result<Integration, DoseError> {
+    found_by(asked, Tries::All)
+}
+
+fn found_by(asked: &Asked<'_>, tries: Tries) -> Result<Integration, DoseError> {
+    match asked.options.model {
         ModelChoice::TrapezoidTail => Ok(asked.pieces(vec![])),
         ModelChoice::Physical => asked.physical("physical", vec![]).ok_or_else(|| {
             DoseError::invalid("model", "physical: its best amplitude is not above 0; name another, or auto")
@@ -43,11 +52,11 @@ fn integrate_with(series: &Series, options: &CurveOptions, tries: Tries) -> Resu
 }
 
 /// A series and how it is integrated.
-struct Asked<'a> {
-    series: &'a Series,
-    options: &'a CurveOptions,
-    given_sigma: bool,
-    points: Vec<Observation>,
+pub(super) struct Asked<'a> {
+    pub(super) series: &'a Series,
+    pub(super) options: &'a CurveOptions,
+    pub(super) given_sigma: bool,
+    pub(super) points: Vec<Observation>,
 }
 
 impl Asked<'_> {
@@ -114,7 +123,7 @@ impl Asked<'_> {
 }
 
 /// Checks a series against what is asked of it.
-fn check(series: &Series, model: ModelChoice, weighting: Weighting) -> Result<(), DoseError> {
+pub(super) fn check(series: &Series, model: ModelChoice, weighting: Weighting) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     if weighting == Weighting::Sigma && !series.has_sigma() {
         checks.fail("weighting", "sigma: the points have none; name relative, poisson or none");

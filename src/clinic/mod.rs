@@ -9,7 +9,7 @@
 //!   each voxel.
 //! * [`plausible`]: numbers that look like those of another unit.
 //! * [`cycles`]: the cycles of a therapy together.
-//! * [`removal`]: dialysis, drainage, voiding.
+//! * [`removal`]: dialysis, drainage, voiding. `removed_series`: the integral of points with such things between them.
 //! * [`single_time_point`]: the integral from one measurement and what is known of the curve.
 //! * [`recovery`]: partial volume, and the correction for it.
 //! * [`outline`], [`budget`]: how well a volume is known, and the uncertainty budget of a dose.
@@ -45,6 +45,7 @@ pub mod radiation;
 pub mod recovery;
 mod recovery_fit;
 pub mod removal;
+mod removed_series;
 pub mod repair;
 pub mod series;
 pub mod shared;
@@ -65,6 +66,7 @@ pub use integral::{Flag, Integration};
 pub use integrate::integrate;
 pub use options::{CurveOptions, ModelChoice, by_name};
 pub use pieces::{BeforeFirst, Between, PieceRules};
+pub use removed_series::{Removals, integrate_removed};
 pub use series::{Point, PointDraft, Series, SeriesDraft, ValueRefersTo};
 pub use shared::{SharingOptions, VoxelRegion, region_name, regions_of, share_out};
 pub use shared_one::{NO_KINETICS, OneMapRegion, SharedOne, one_map_series, share_out_one};

@@ -101,7 +101,7 @@ impl RemovedActivity {
         })
     }
 
-    fn check(&self) -> Result<(), DoseError> {
+    pub(super) fn check(&self) -> Result<(), DoseError> {
         let mut checks = Checks::new();
         let mut want = |field: String, value: f64, is_good: bool, what: &str| {
             if !(value.is_finite() && is_good) {

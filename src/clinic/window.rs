@@ -82,18 +82,18 @@ impl Window {
 }
 
 /// Product of two functions of λ, with its derivative.
-fn product(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
+pub(super) fn product(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
     [a[0] * b[0], a[1] * b[0] + a[0] * b[1]]
 }
 
 /// e^(−λt) and its derivative by λ.
-fn decayed(rate_per_h: f64, t_h: f64) -> [f64; 2] {
+pub(super) fn decayed(rate_per_h: f64, t_h: f64) -> [f64; 2] {
     let value = (-rate_per_h * t_h).exp();
     [value, -t_h * value]
 }
 
 /// Mean of e^(−λs) over s from 0 to t, and its derivative by λ.
-fn mean_decayed(rate_per_h: f64, t_h: f64) -> [f64; 2] {
+pub(super) fn mean_decayed(rate_per_h: f64, t_h: f64) -> [f64; 2] {
     let [value, slope] = phi_1(rate_per_h * t_h);
     [value, t_h * slope]
 }

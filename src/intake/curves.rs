@@ -4,8 +4,8 @@ use super::choice::{named, point_of};
 use crate::clinic::plausible::{OfRegion, of_regions};
 use crate::clinic::single_time_point::{Kinetics, Measurement, SinglePointIntegral, integrate_one};
 use crate::clinic::{
-    BeforeFirst, Between, Curve, CurveOptions, Flag, Integration, ModelChoice, PieceRules, PointDraft, Series,
-    SeriesDraft, Shape, ValueRefersTo, Weighting, integrate,
+    BeforeFirst, Between, Curve, CurveOptions, Flag, Integration, ModelChoice, PieceRules, PointDraft, Removals,
+    Series, SeriesDraft, Shape, ValueRefersTo, Weighting, integrate, integrate_removed,
 };
 use crate::domain::{Checks, Control, DoseError, Invalid, Nuclide, Violation, Warning};
 use crate::physics::nuclide;
@@ -68,10 +68,25 @@ impl CurvesPlan {
     /// As [`CurvesPlan::series`]; and every region that cannot be integrated as it was asked for.
     /// [`DoseError::Cancelled`] once the caller has gone.
     pub fn integrate(&self, control: &Control) -> Result<Vec<RegionFound>, DoseError> {
+        self.integrate_removed(&Removals::default(), control)
+    }
+
+    /// The integral of every region, of which a part was taken away on the way.
+    ///
+    /// * `control` – is asked before each region
+    ///
+    /// # Errors
+    /// As [`CurvesPlan::integrate`], and as [`integrate_removed`]; regions with one measurement, whose methods know of
+    /// no sessions.
+    pub fn integrate_removed(&self, removals: &Removals, control: &Control) -> Result<Vec<RegionFound>, DoseError> {
         self.each(|region| {
             control.give_way()?;
             let series = Series::new(&SeriesDraft { points: region.points.clone(), ..self.draft.clone() })?;
             match (series.points(), &region.of_one) {
+                ([_], Some(_)) if !removals.is_empty() => Err(DoseError::invalid(
+                    "points",
+                    "there is one, and the methods for one know of no sessions and removals",
+                )),
                 ([point], Some(known)) => {
                     let measured = Measurement {
                         window: series.window(point),
@@ -84,7 +99,14 @@ impl CurvesPlan {
                     };
                     integrate_one(&measured, known).map(RegionFound::OnePoint)
                 }
-                _ => integrate(&series, &self.options).map(|found| RegionFound::Curve(Box::new(found))),
+                _ => {
+                    let found = if removals.is_empty() {
+                        integrate(&series, &self.options)
+                    } else {
+                        integrate_removed(&series, &self.options, removals)
+                    };
+                    found.map(|found| RegionFound::Curve(Box::new(found)))
+                }
             }
         })
     }

@@ -1,7 +1,7 @@
 //! Time-activity curves with their points.
 
 use super::{Axis, Figure, Mark, Series};
-use crate::clinic::{Integration, Point, Window};
+use crate::clinic::{Integration, Point, Removals, Window};
 
 /// Points on a curve.
 const POINTS: u32 = 240;
@@ -12,7 +12,14 @@ const BEYOND: f64 = 1.15;
 ///
 /// * `points` – measured means over the scans, by time
 /// * `infusion_h` – how long the infusion took [h]
-pub fn time_activity(name: &str, points: &[Point], integration: &Integration, infusion_h: f64) -> Figure {
+/// * `removals` – what was taken away on the way
+pub fn time_activity(
+    name: &str,
+    points: &[Point],
+    integration: &Integration,
+    infusion_h: f64,
+    removals: &Removals,
+) -> Figure {
     let end_h = BEYOND * points.iter().map(|point| point.time_h + point.duration_h).fold(1.0, f64::max);
     let middle_h = |point: &Point| point.time_h + 0.5 * point.duration_h;
     let title = format!("{name}: {:.4} MBq·h ({})", integration.tia_mbq_h, integration.model);
@@ -23,7 +30,8 @@ pub fn time_activity(name: &str, points: &[Point], integration: &Integration, in
     figure.series.push(match &integration.curve {
         Some(curve) => {
             let at = |n: u32| end_h * f64::from(n) / f64::from(POINTS);
-            let value = |time_h: f64| [time_h, curve.mean(&Window { infusion_h, ..Window::at(time_h) })];
+            let all = |time_h: f64| curve.mean(&Window { infusion_h, ..Window::at(time_h) });
+            let value = |time_h: f64| [time_h, all(time_h) * removals.kept(time_h)];
             Series::line(integration.model, (0..=POINTS).map(at).map(value))
         }
         None => {

@@ -6,6 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use dosegrid::clinic::Removals;
+use dosegrid::clinic::removal::{Removal, RemovedActivity, Session};
 use dosegrid::formats::volume_file::read_volume;
 
 use crate::support::command::{dosegrid, stderr, succeed};
@@ -208,4 +210,50 @@ fn inputs_stay_and_none_counts_twice() {
     fs::write(&series, text.replace("'48.nii'", "'./24.nii'")).expect("a writable folder");
     let said = refusal(folder.path(), &["--series=series.toml"]);
     assert!(said.contains("scan_4.file: is that of scan_2 too"), "{said}");
+}
+
+#[test]
+fn what_is_taken_away_between_scans_is_a_part_of_the_curve() {
+    // Iodine-131 with a biological half-life of 400 h; three sessions of dialysis, and a drained part.
+    let sessions = [[20.0, 4.0, 3.2], [66.0, 4.0, 3.4], [114.0, 4.0, 3.6]];
+    let patient = RemovedActivity {
+        activity_at_zero_mbq: 3700.0,
+        physical_half_life_h: 693_377.28 / 3600.0,
+        biological_half_life_h: Some(400.0),
+        sessions: sessions
+            .map(|[start_h, duration_h, clearance_half_time_h]| Session { start_h, duration_h, clearance_half_time_h })
+            .to_vec(),
+        removals: vec![Removal { time_h: 48.0, fraction: 0.25 }],
+    };
+    let rate = std::f64::consts::LN_2 * (3600.0 / 693_377.28 + 1.0 / 400.0);
+    let removals = Removals { sessions: patient.sessions.clone(), at_once: patient.removals.clone() };
+    let mut text = String::from("region,time,activity\n");
+    for time_h in [2.0, 18.0, 26.0, 50.0, 72.0, 140.0] {
+        let activity = 3700.0 * f64::exp(-rate * time_h) * removals.kept(time_h);
+        text += &format!("whole body,{time_h},{activity}\n");
+    }
+    let folder = table(&text);
+    let whole = ["--table", "curves.csv", "--nuclide", "I-131", "--model", "mono"];
+    let taken = ["--session", "20,4,3.2", "--session", "66,4,3.4", "--session=114,4,3.6", "--removed", "48,0.25"];
+    let found = report(folder.path(), &[&whole[..], &taken].concat());
+    let region = &found["regions"]["whole body"];
+    let right = patient.integral().expect("a patient");
+    assert!((number(&region["tia_mbq_h"]) / right.tia_mbq_h - 1.0).abs() < TOLERANCE, "{region}");
+    assert!((number(&region["parameters"]["rate_1_per_h"]) / rate - 1.0).abs() < TOLERANCE, "{region}");
+    assert_eq!(found["taken_away"]["sessions"].as_array().map(Vec::len), Some(3));
+    assert!(report(folder.path(), &whole)["regions"]["whole body"]["tia_mbq_h"] != region["tia_mbq_h"]);
+    // A scan at a moment has its place in a session; one that takes time has not.
+    let long =
+        text.replace(",activity\n", ",activity,duration\n").replace("\nw", ",0.5\nw").trim_end().to_owned() + ",0.5\n";
+    let long = long.replacen("duration,0.5\n", "duration\n", 1);
+    fs::write(folder.path().join("curves.csv"), long).expect("a writable folder");
+    for (words, fault) in [
+        (["--session", "20,4"], "error: session: has the form START,DURATION,HALF_TIME"),
+        (["--session", "20,0,3"], "error: session: session_1.duration_h"),
+        (["--removed", "30,1.5"], "error: removed: removal_1.fraction"),
+        (["--session", "17,4,3"], "the scan at 18 h is one during which"),
+    ] {
+        let said = refusal(folder.path(), &[&whole[..], &words].concat());
+        assert!(said.contains(fault), "{words:?}: {said}");
+    }
 }

@@ -5,6 +5,7 @@ pub(super) mod maps;
 pub(super) mod options;
 pub(super) mod outputs;
 mod remote;
+mod removed;
 mod series;
 mod table;
 mod times;
@@ -17,6 +18,7 @@ use super::time_points::TimePointArgs;
 use crate::domain::{Checks, DoseError};
 use options::CurveArgs;
 use outputs::{FILES, Report};
+use removed::RemovalArgs;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -43,6 +45,8 @@ pub(super) struct Args {
     time_points: TimePointArgs,
     #[command(flatten)]
     curve: CurveArgs,
+    #[command(flatten)]
+    removal: RemovalArgs,
     /// Folder for curves.json, curves.csv and curves.png, and for maps tia.nii.gz in Bq·s a voxel (of dose-rates
     /// dose.nii.gz in Gy) and, where it exists, its standard deviation tia_sigma.nii.gz (dose_sigma.nii.gz)
     #[arg(long, value_name = "FOLDER")]

@@ -13,7 +13,7 @@ use crate::clinic::plausible::{OfRegion, of_regions};
 use crate::clinic::shared::RegionIntegral;
 use crate::clinic::single_time_point::SinglePointIntegral;
 use crate::clinic::voxels::KindCount;
-use crate::clinic::{Flag, Frames, Integration, OneMapRegion, Point, Series};
+use crate::clinic::{Flag, Frames, Integration, OneMapRegion, Removals, Series};
 use crate::domain::{DoseError, Nuclide, Volume, VoxelGrid, Warning};
 use crate::formats::atomic::{remove_if_there, write_bytes};
 use crate::formats::volume_file::{Origin, write_volume};
@@ -42,23 +42,28 @@ pub(super) struct Row {
 
 impl Row {
     /// A region of a table.
-    pub(super) fn of_series(name: &str, series: &Series, found: Integration) -> Self {
+    ///
+    /// * `removals` – what was taken away on the way
+    pub(super) fn of_series(name: &str, series: &Series, found: Integration, removals: &Removals) -> Self {
         let said = found.to_json();
-        Self::new(name, said, series.points(), series.infusion_h(), found)
+        let figure = time_activity(name, series.points(), &found, series.infusion_h(), removals);
+        Self::new(name, said, figure, found)
     }
 
     /// A region of maps.
     pub(super) fn of_region(region: RegionIntegral, frames: &Frames) -> Self {
         let said = region.to_json();
         let points = frames.points(&region.activity_mbq);
-        Self::new(&region.name, said, &points, frames.infusion_h(), region.integration)
+        let nothing = Removals::default();
+        let figure = time_activity(&region.name, &points, &region.integration, frames.infusion_h(), &nothing);
+        Self::new(&region.name, said, figure, region.integration)
     }
 
-    fn new(name: &str, said: Value, points: &[Point], infusion_h: f64, found: Integration) -> Self {
+    fn new(name: &str, said: Value, figure: Figure, found: Integration) -> Self {
         Self {
             name: name.to_owned(),
             said,
-            figure: Some(time_activity(name, points, &found, infusion_h)),
+            figure: Some(figure),
             is_at_physical_limit: found.flags.contains(&Flag::RateAtPhysicalLimit),
             warnings: found.warnings,
         }
@@ -150,6 +155,11 @@ impl Report {
         let half_life_s = curve.half_life.map(|hours| 3600.0 * hours);
         let slow = half_life_s.and_then(|s| Warning::of_effective_half_life(s, name, physical_s, "half-life"));
         Self { about, rows: Vec::new(), voxels: Vec::new(), map: None, warnings: Vec::from_iter(slow) }
+    }
+
+    /// Adds what is said of all regions.
+    pub(super) fn say(&mut self, name: &str, value: Value) {
+        self.about.insert(name.into(), value);
     }
 
     /// Warns of what is implausible.

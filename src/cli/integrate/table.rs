@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::options::Asked;
 use super::outputs::{Report, Row};
+use super::removed::as_json;
 use super::{Args, finished};
 use crate::api::status::in_words_of_flags;
 use crate::cli::remote::Remote;
@@ -22,6 +23,7 @@ pub(super) fn integrate_table(args: &Args, path: &Path, remote: Option<&Remote>)
         checks.fail("activity-sigma", "is for maps: a table has a column sigma");
     }
     let regions = checks.at("table", curve_table::read(path));
+    let removals = args.removal.check(args.curve.infusion.unwrap_or(0.0), remote.is_some(), &mut checks);
     checks.finish()?;
     let (Some(nuclide), Some(regions)) = (asked.nuclide, regions) else {
         return Err(DoseError::Internal("a fault was not recorded".into()));
@@ -34,15 +36,18 @@ pub(super) fn integrate_table(args: &Args, path: &Path, remote: Option<&Remote>)
     };
     let in_words = |error: DoseError| error.with_faults(|fault| in_words(fault, &regions));
     let found = match remote {
-        None => plan.integrate(&Control::detached()),
+        None => plan.integrate_removed(&removals, &Control::detached()),
         // Checked here too: what is wrong with a table is known before anything is sent.
         Some(remote) => plan.series().and_then(|_| remote.call(async |client| client.integrate_curves(&plan).await)),
     };
     let found = found.map_err(in_words)?;
     let mut report = Report::new(nuclide, &args.curve);
+    if !removals.is_empty() {
+        report.say("taken_away", as_json(&removals));
+    }
     for ((region, series), found) in regions.iter().zip(plan.series().map_err(in_words)?).zip(found) {
         report.rows.push(match found {
-            RegionFound::Curve(integration) => Row::of_series(&region.name, &series, *integration),
+            RegionFound::Curve(integration) => Row::of_series(&region.name, &series, *integration, &removals),
             RegionFound::OnePoint(found) => Row::of_one(&region.name, &series, &found),
         });
     }
