@@ -13,6 +13,9 @@ use super::window::{decayed, mean_decayed, product};
 use super::{CurveOptions, Integration, ModelChoice, Point, Series, Window};
 use crate::domain::{Checks, DoseError};
 
+/// Where less is kept than this part, a scan says nothing of the curve.
+const LEAST_KEPT: f64 = 1e-6;
+
 /// What is taken away, and when.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Removals {
@@ -158,6 +161,10 @@ pub fn integrate_removed(
     }
     for point in series.points().iter().filter(|point| removals.is_within(point)) {
         checks.fail("points", format!("the scan at {} h is one during which a part is taken away", point.time_h));
+    }
+    for point in series.points().iter().filter(|point| removals.kept(point.time_h) < LEAST_KEPT) {
+        let words = format!("at the scan at {} h less than {LEAST_KEPT:e} of the activity is kept", point.time_h);
+        checks.fail("points", words);
     }
     checks.finish()?;
     if series.points().iter().all(|point| point.activity_mbq <= 0.0) {
@@ -320,6 +327,10 @@ mod tests {
         assert!(refused(&auto, &all).contains("removal_1.fraction"));
         let twice = Removals { sessions: [removals().sessions, removals().sessions].concat(), at_once: vec![] };
         assert!(refused(&auto, &twice).contains("before another ends"));
+        let clearance_half_time_h = 1e-3;
+        let short = Session { start_h: 20.0, duration_h: 4.0, clearance_half_time_h };
+        let nothing_left = Removals { sessions: vec![short], at_once: vec![] };
+        assert!(refused(&auto, &nothing_left).contains("at the scan at 25 h less than 1e-6"));
         let mut long = measured.points().to_vec();
         long[1].duration_h = 3.0;
         let within = integrate_removed(&measured.with_points(long), &auto, &removals());
