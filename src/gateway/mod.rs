@@ -16,6 +16,8 @@ mod figures;
 mod intake;
 mod ledger;
 mod look;
+#[cfg(test)]
+mod look_tests;
 mod mail;
 mod notify;
 mod offer;

@@ -1,5 +1,5 @@
-//! The gateway at work: one thread takes what comes, some look at studies, one computes, one for each destination sends,
-//! one tells others, one for each worklist asks it, and each source that is called listens.
+//! The gateway at work: one thread takes what comes, some look at studies, one computes, one for each destination
+//! sends, one tells others, one for each worklist asks it, and each source that is called listens.
 
 use std::path::PathBuf;
 use std::sync::Arc;

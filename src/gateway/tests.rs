@@ -11,7 +11,6 @@ use super::*;
 
 mod lacks;
 mod lines;
-mod looks;
 mod old;
 
 /// A gateway from a folder to a folder.

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use super::control::Asked;
+use super::record::StudyRecord;
 use super::*;
 use crate::demo::{DicomStudy, StylisedPhantom};
 
@@ -50,6 +52,10 @@ fn with_studies(folder: &Path, names: &[&str]) -> Gateway {
         gateway.ledger.change(put).expect("room");
     }
     gateway
+}
+
+fn now(gateway: &Gateway) -> Item {
+    gateway.ledger.get(Table::Items, "study-1").expect("readable").expect("it")
 }
 
 fn wait_until(what: &str, holds: impl Fn() -> bool) {
