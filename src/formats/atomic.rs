@@ -99,12 +99,16 @@ fn nameless(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Gives a file without a name the name `path`, which another file may have: first a name that nobody can foresee, and
-/// then, in one step, this one.
+/// Gives a file without a name the name `path`: in one step if no other has it, so that a program that is ended leaves
+/// nothing else. Else first a name that nobody can foresee, and then, in one step, this one.
 fn name(file: &File, path: &Path) -> io::Result<()> {
     use rustix::fs::{AtFlags, CWD, linkat};
     let open_file = Path::new(OPEN_FILES).join(format!("self/fd/{}", file.as_raw_fd()));
     let link = |to: &Path| Ok(linkat(CWD, &open_file, CWD, to, AtFlags::SYMLINK_FOLLOW)?);
+    match link(path) {
+        Err(error) if io::Error::kind(&error) == io::ErrorKind::AlreadyExists => {}
+        done => return done,
+    }
     let own = path.file_name().unwrap_or_default().to_string_lossy();
     let prefix = format!(".{own}.");
     let linked = Builder::new().prefix(&prefix).suffix(".partial").make_in(parent(path), link)?;
