@@ -4,10 +4,11 @@
 //! parameter has a default: α/β and the half-time of repair are the caller's, by region.
 
 use super::course::DoseCourse;
-use super::dose_rate::above_0;
 use super::repair::Repair;
-use crate::domain::{Checks, DoseError};
+use crate::domain::{Checks, DoseError, Invalid};
 
+/// α/β [Gy]: beyond, it is that of no tissue, and a BED may be no number. Those of tissues are 1 to 30 Gy.
+const ALPHA_BETA_GY: [f64; 2] = [1e-3, 1e6];
 /// Dose per fraction that EQD2 is for [Gy].
 const FRACTION_GY: f64 = 2.0;
 /// Cycles farther apart than so many of the longest half-lives do not overlap.
@@ -57,11 +58,17 @@ impl CyclesBed {
     }
 }
 
+fn of_a_tissue(alpha_beta_gy: f64) -> Result<f64, Invalid> {
+    let [least, most] = ALPHA_BETA_GY;
+    let words = || Invalid::new(format!("must be from {least} to {most:e} Gy, got {alpha_beta_gy}"));
+    (least..=most).contains(&alpha_beta_gy).then_some(alpha_beta_gy).ok_or_else(words)
+}
+
 impl Tissue {
     /// # Errors
-    /// [`DoseError::Invalid`] unless α/β is above 0 and finite.
+    /// [`DoseError::Invalid`] unless α/β is from 0.001 to 1e6 Gy.
     pub fn new(alpha_beta_gy: f64, repair: Repair) -> Result<Self, DoseError> {
-        let checked = above_0(alpha_beta_gy).map_err(|invalid| DoseError::invalid("alpha_beta_gy", invalid.0))?;
+        let checked = of_a_tissue(alpha_beta_gy).map_err(|invalid| DoseError::invalid("alpha_beta_gy", invalid.0))?;
         Ok(Self { alpha_beta_gy: checked, repair })
     }
 
@@ -75,7 +82,7 @@ impl Tissue {
         let mut checks = Checks::new();
         match alpha_beta_gy {
             None => checks.fail("alpha_beta_gy", "is needed for a BED: name that of the tissue, none is guessed"),
-            Some(gy) => _ = checks.at("alpha_beta_gy", above_0(gy)),
+            Some(gy) => _ = checks.at("alpha_beta_gy", of_a_tissue(gy)),
         }
         let repair = match repair {
             None => {

@@ -18,6 +18,13 @@ pub const MAX_CYCLES: usize = 64;
 /// The reason of the warning that nobody says how well the edges of an outline were drawn.
 pub const OPERATOR_SIGMA_UNKNOWN: &str = "OPERATOR_SIGMA_UNKNOWN";
 
+/// The most that a dose [Gy], a volume [cm³] and a length [mm] may be; a relative σ, and the exponent of a dose factor.
+const MOST_GY: f64 = 1e6;
+const MOST_CM3: f64 = 1e6;
+const MOST_MM: f64 = 1e4;
+const MOST_RELATIVE: f64 = 1e3;
+const MOST_EXPONENT: f64 = 10.0;
+
 /// Regions, and what is known of them.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -184,8 +191,13 @@ impl BudgetRegionPlan {
         if self.doses_gy.len() > MAX_CYCLES {
             checks.fail("doses_gy", format!("are {}, at most {MAX_CYCLES} are taken", self.doses_gy.len()));
         }
-        if self.doses_gy.iter().any(|gy| !(*gy > 0.0 && gy.is_finite())) {
-            checks.fail("doses_gy", "must be above 0 and finite");
+        if self.doses_gy.iter().any(|gy| !(*gy > 0.0 && *gy <= MOST_GY)) {
+            checks.fail("doses_gy", format!("must be above 0 and at most {MOST_GY:e}"));
+        }
+        let largest = self.figures().into_iter().filter_map(|(field, figure, most)| Some((field, figure?, most)));
+        // What is no number, or below its range, is refused where it is used.
+        for (field, figure, most) in largest.filter(|(_, figure, most)| figure.is_finite() && figure > most) {
+            checks.fail(field, format!("must be at most {most:e}, got {figure}"));
         }
         let recovery = self.recovery.as_ref().map(RecoveryPlan::curve);
         let recovery = recovery.and_then(|curve| match curve {
@@ -207,6 +219,24 @@ impl BudgetRegionPlan {
 }
 
 impl BudgetRegionPlan {
+    /// What is given, and the most that each may be: beyond, it is one of other units, and a budget may be no number.
+    fn figures(&self) -> [(&'static str, Option<f64>, f64); 11] {
+        let outline = self.outline.as_ref();
+        [
+            ("volume_cm3", Some(self.volume_cm3), MOST_CM3),
+            ("outline.voxel_width_mm", outline.map(|outline| outline.voxel_width_mm), MOST_MM),
+            ("outline.fwhm_mm", outline.map(|outline| outline.fwhm_mm), MOST_MM),
+            ("outline.operator_edge_sigma_mm", outline.and_then(|outline| outline.operator_edge_sigma_mm), MOST_MM),
+            ("activity_fwhm_mm", self.activity_fwhm_mm, MOST_MM),
+            ("calibration_relative_sigma", self.calibration_relative_sigma, MOST_RELATIVE),
+            ("fit_relative_sigma", self.fit_relative_sigma, MOST_RELATIVE),
+            ("dose_factor_exponent", self.dose_factor_exponent, MOST_EXPONENT),
+            ("dose_factor_relative_sigma", self.dose_factor_relative_sigma, MOST_RELATIVE),
+            ("monte_carlo_relative_sigma", self.monte_carlo_relative_sigma, MOST_RELATIVE),
+            ("density_relative_sigma", self.density_relative_sigma, MOST_RELATIVE),
+        ]
+    }
+
     fn inputs(&self, recovery: Option<RecoveryCurve>) -> BudgetInputs {
         BudgetInputs {
             volume_cm3: self.volume_cm3,
@@ -229,7 +259,9 @@ impl BudgetRegionPlan {
 
 impl RecoveryPlan {
     fn curve(&self) -> Result<RecoveryCurve, DoseError> {
+        let has_either = self.b1_cm3.is_some() || self.b2.is_some();
         match (self.b1_cm3.zip(self.b2), &self.spheres) {
+            (_, Some(_)) if has_either => Err(DoseError::invalid("spheres", "leave them out, or b1_cm3 and b2")),
             (Some((b1_cm3, b2)), None) => RecoveryCurve::known(b1_cm3, b2, self.covariance),
             (None, Some(spheres)) if spheres.len() > MAX_SPHERES => {
                 let reason = format!("are {}, at most {MAX_SPHERES} are taken", spheres.len());

@@ -154,6 +154,21 @@ async fn bad_headers_are_refused_at_once_with_every_fault() {
             &["density.grid", "labels", "regions[0].cycles", "regions[0].label"],
         ),
         (
+            "numbers of no tissue and no dose",
+            header([Some(1e300); 2]),
+            |h| {
+                (h.regions[0].alpha_beta_gy, h.regions[0].alpha_per_gy) = (Some(1e-300), Some(f64::NAN));
+                h.regions[0].geud_exponent = Some(f64::INFINITY);
+            },
+            &[
+                "regions[0].alpha_beta_gy",
+                "regions[0].alpha_per_gy",
+                "regions[0].cycles[0].dose_gy",
+                "regions[0].cycles[1].dose_gy",
+                "regions[0].geud_exponent",
+            ],
+        ),
+        (
             "a mixed field of maps",
             with_maps(),
             |h| (h.nuclide, h.rbe, h.mixed_field) = ("Ac-225".into(), Some(5.0), true),
@@ -231,4 +246,24 @@ async fn budgets_have_a_line_for_each_part_and_faults_their_paths() {
     let (_, mut found) = reason_and_fields(&status);
     found.sort();
     assert_eq!(found, ["regions[0].one_outline", "regions[0].recovery.b1_cm3"]);
+
+    // What is finite, and yet nothing that was measured.
+    let huge = pb::BudgetRegion {
+        name: "kidneys".into(),
+        volume_cm3: 1e300,
+        calibration_relative_sigma: Some(1e200),
+        doses_gy: vec![1e300],
+        recovery: Some(pb::RecoveryCurve {
+            b2: Some(f64::NAN),
+            spheres: vec![Default::default()],
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let request = pb::ComputeBudgetRequest { regions: vec![huge] };
+    let status = server.raw().await.compute_budget(request).await.expect_err("too much");
+    let (_, mut found) = reason_and_fields(&status);
+    found.sort();
+    let fields = ["calibration_relative_sigma", "doses_gy", "recovery.spheres", "volume_cm3"];
+    assert_eq!(found, fields.map(|field| format!("regions[0].{field}")));
 }

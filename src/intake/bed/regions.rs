@@ -9,6 +9,9 @@ use crate::clinic::cycle_factors::CycleFactors;
 use crate::clinic::radiation::Radiation;
 use crate::domain::Checks;
 
+/// Most that a dose may be [Gy]: beyond, it is one of other units, and a BED may be no number.
+const MOST_GY: f64 = 1e6;
+
 /// A region whose parameters are good.
 #[derive(Clone, Debug)]
 pub(super) struct Region {
@@ -106,6 +109,7 @@ pub(super) fn checked(
     let mut regions = Vec::new();
     for region in plan.region.iter().take(MAX_REGIONS) {
         let kinetics = region.kinetics(checks);
+        region.check_uniform(checks);
         let doses = match maps {
             Some(maps) => without_doses(region, maps, checks),
             None => doses(region, radiation, checks),
@@ -116,6 +120,20 @@ pub(super) fn checked(
 }
 
 impl RegionPlan {
+    /// Checks what uniform doses need, also where there are no maps for them.
+    fn check_uniform(&self, checks: &mut Checks) {
+        if let Some(alpha) = self.alpha_per_gy.filter(|alpha| !(*alpha > 0.0 && alpha.is_finite())) {
+            checks
+                .fail(format!("region.{}.alpha_per_gy", self.name), format!("must be above 0 and finite, got {alpha}"));
+        }
+        if let Some(exponent) = self.geud_exponent.filter(|exponent| *exponent == 0.0 || !exponent.is_finite()) {
+            checks.fail(
+                format!("region.{}.geud_exponent", self.name),
+                format!("must be finite and not 0, got {exponent}"),
+            );
+        }
+    }
+
     fn with(&self, tissue: Tissue, cycles: &[(f64, DoseCourse)], doses: Vec<CycleDose>) -> Region {
         Region {
             name: self.name.clone(),
@@ -159,8 +177,8 @@ fn doses(region: &RegionPlan, radiation: Option<Radiation>, checks: &mut Checks)
 fn cycle_dose(cycle: &CyclePlan, radiation: Radiation) -> Result<CycleDose, (&'static str, String)> {
     let good = |name: &'static str, gy: Option<f64>| match gy {
         None => Err((name, "is needed: in the plan, or in an organ table by the name of the region".to_owned())),
-        Some(gy) if gy >= 0.0 && gy.is_finite() => Ok(gy),
-        Some(gy) => Err((name, format!("must be 0 or more and finite, got {gy}"))),
+        Some(gy) if (0.0..=MOST_GY).contains(&gy) => Ok(gy),
+        Some(gy) => Err((name, format!("must be from 0 to {MOST_GY:e} Gy, got {gy}"))),
     };
     match radiation {
         Radiation::LowLet if cycle.alpha_dose_gy.is_some() => {
