@@ -7,7 +7,7 @@ use super::fit::Fit;
 use super::pieces::Pieces;
 use super::plausible::of_sigmas;
 use super::weighting::Observation;
-use super::{Curve, Series, Window};
+use super::{Clearance, Curve, Series, Window};
 use crate::domain::Warning;
 use crate::math::chi_square::probability_above;
 
@@ -115,6 +115,8 @@ pub struct Integration {
     pub fractions: Option<[f64; 2]>,
     /// Time-integrated activity coefficient: by the administered activity [h].
     pub tia_coefficient_h: Option<f64>,
+    /// The half-time of clearance in sessions, where it was fitted.
+    pub clearance: Option<Clearance>,
     /// What was tried, where the program chose.
     pub candidates: Vec<Candidate>,
     /// What must be looked at, in alphabetical order.
@@ -192,6 +194,7 @@ impl Integration {
             tia_sigma_mbq_h: None,
             fractions: None,
             tia_coefficient_h: series.administered_activity_mbq().map(|administered| tia_mbq_h / administered),
+            clearance: None,
             candidates: Vec::new(),
             flags,
             warnings: series.warnings().iter().cloned().chain(of_sigmas(series.points())).collect(),
@@ -213,6 +216,27 @@ impl Integration {
         let coefficient = series.administered_activity_mbq().map(|administered| whole / administered);
         Self { tia_mbq_h: whole, tia_sigma_mbq_h: sigma, tia_coefficient_h: coefficient, ..self }
             .with_parts(Some(fractions))
+    }
+
+    /// The same, where the half-time of clearance was fitted too.
+    ///
+    /// * `quality`, `sigma` – with what it adds
+    pub(super) fn with_clearance(
+        mut self,
+        clearance: Clearance,
+        quality: Quality,
+        sigma: Option<f64>,
+        given_sigma: bool,
+    ) -> Self {
+        let can_judge = given_sigma && quality.degrees_of_freedom > 0;
+        let probability = can_judge.then(|| probability_above(quality.chi_square, quality.degrees_of_freedom));
+        self.flags.retain(|flag| *flag != Flag::PoorFit);
+        if probability.is_some_and(|probability| probability < POOR_BELOW) {
+            self.flags.push(Flag::PoorFit);
+            self.flags.sort();
+        }
+        let quality = Some(Quality { probability, ..quality });
+        Self { clearance: Some(clearance), quality, tia_sigma_mbq_h: sigma, ..self }
     }
 
     fn with_parts(mut self, fractions: Option<[f64; 2]>) -> Self {
@@ -244,6 +268,9 @@ impl Integration {
             "tia_coefficient_h": self.tia_coefficient_h,
             "fraction_before_first_point": self.fractions.map(|[before, _]| before),
             "fraction_after_last_point": self.fractions.map(|[_, after]| after),
+            "clearance": self
+                .clearance
+                .map(|found| json!({ "half_time_h": found.half_time_h, "sigma_h": found.sigma_h })),
             "selection": self.candidates.iter().map(Candidate::to_json).collect::<Vec<_>>(),
             "flags": self.flags.iter().map(|flag| flag.name()).collect::<Vec<_>>(),
             "warnings": self.warnings,

@@ -6,6 +6,7 @@
 use std::f64::consts::LN_2;
 
 use super::covariance::sigma_of;
+use super::fitted_clearance::integrate_fitted;
 use super::integrate::{Asked, check, found};
 use super::removal::{Removal, RemovedActivity, SAME_H, Session};
 use super::weighting::{Observation, Weighting, observations};
@@ -14,13 +15,16 @@ use super::{CurveOptions, Integration, ModelChoice, Point, Series, Window};
 use crate::domain::{Checks, DoseError};
 
 /// Where less is kept than this part, a scan says nothing of the curve.
-const LEAST_KEPT: f64 = 1e-6;
+pub(super) const LEAST_KEPT: f64 = 1e-6;
 
 /// What is taken away, and when.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Removals {
     /// Sessions of extra clearance; they may not overlap.
     pub sessions: Vec<Session>,
+    /// Those of them, by their place, whose half-time is one that nobody knows: it is fitted, and what stands there is
+    /// not used.
+    pub fitted: Vec<usize>,
     /// Parts taken away at once.
     pub at_once: Vec<Removal>,
 }
@@ -39,6 +43,15 @@ impl Removals {
     /// Whether nothing is taken away.
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty() && self.at_once.is_empty()
+    }
+
+    /// The same with a half-time of the sessions that have none [h].
+    pub fn with_clearance(&self, half_time_h: f64) -> Self {
+        let mut sessions = self.sessions.clone();
+        for (_, one) in sessions.iter_mut().enumerate().filter(|(place, _)| self.fitted.contains(place)) {
+            one.clearance_half_time_h = half_time_h;
+        }
+        Self { sessions, fitted: Vec::new(), at_once: self.at_once.clone() }
     }
 
     /// Checks it.
@@ -142,11 +155,25 @@ impl Removals {
 /// The time-integrated activity of a series of which a part is taken away, from time 0 to infinity.
 ///
 /// The curve, its parameters and half-lives are those without removal. A scan at the time of a removal is one after it.
+/// Half-times of sessions that nobody knows are fitted with the curve, one for all of them.
 ///
 /// # Errors
 /// As [`super::integrate()`]; times and parts that are none; a scan within a session; points that no exponential can be
-/// fitted to, since pieces know of no sessions.
+/// fitted to, since pieces know of no sessions; points that do not tell a half-time that is to be fitted.
 pub fn integrate_removed(
+    series: &Series,
+    options: &CurveOptions,
+    removals: &Removals,
+) -> Result<Integration, DoseError> {
+    if removals.fitted.is_empty() {
+        integrate_known(series, options, removals)
+    } else {
+        integrate_fitted(series, options, removals)
+    }
+}
+
+/// As [`integrate_removed`], where every half-time is known.
+pub(super) fn integrate_known(
     series: &Series,
     options: &CurveOptions,
     removals: &Removals,
@@ -215,12 +242,13 @@ mod tests {
         Removals {
             sessions: vec![session(66.0), session(20.0)],
             at_once: vec![Removal { time_h: 30.0, fraction: 0.3 }],
+            ..Removals::default()
         }
     }
 
     /// A patient with one biological half-life, and what is taken away.
     fn patient(activity_at_zero_mbq: f64, biological_half_life_h: f64) -> RemovedActivity {
-        let Removals { sessions, at_once } = removals();
+        let Removals { sessions, at_once, .. } = removals();
         RemovedActivity {
             activity_at_zero_mbq,
             physical_half_life_h: 192.6,
@@ -325,11 +353,11 @@ mod tests {
         assert!(refused(&pieces, &removals()).contains("pieces know of no sessions"));
         let all = Removals { at_once: vec![Removal { time_h: 30.0, fraction: 1.0 }], ..Removals::default() };
         assert!(refused(&auto, &all).contains("removal_1.fraction"));
-        let twice = Removals { sessions: [removals().sessions, removals().sessions].concat(), at_once: vec![] };
+        let twice = Removals { sessions: [removals().sessions, removals().sessions].concat(), ..Removals::default() };
         assert!(refused(&auto, &twice).contains("before another ends"));
         let clearance_half_time_h = 1e-3;
         let short = Session { start_h: 20.0, duration_h: 4.0, clearance_half_time_h };
-        let nothing_left = Removals { sessions: vec![short], at_once: vec![] };
+        let nothing_left = Removals { sessions: vec![short], ..Removals::default() };
         assert!(refused(&auto, &nothing_left).contains("at the scan at 25 h less than 1e-6"));
         let mut long = measured.points().to_vec();
         long[1].duration_h = 3.0;

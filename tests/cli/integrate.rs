@@ -226,7 +226,8 @@ fn what_is_taken_away_between_scans_is_a_part_of_the_curve() {
         removals: vec![Removal { time_h: 48.0, fraction: 0.25 }],
     };
     let rate = std::f64::consts::LN_2 * (3600.0 / 693_377.28 + 1.0 / 400.0);
-    let removals = Removals { sessions: patient.sessions.clone(), at_once: patient.removals.clone() };
+    let removals =
+        Removals { sessions: patient.sessions.clone(), at_once: patient.removals.clone(), ..Removals::default() };
     let mut text = String::from("region,time,activity\n");
     for time_h in [2.0, 18.0, 26.0, 50.0, 72.0, 140.0] {
         let activity = 3700.0 * f64::exp(-rate * time_h) * removals.kept(time_h);
@@ -242,13 +243,22 @@ fn what_is_taken_away_between_scans_is_a_part_of_the_curve() {
     assert!((number(&region["parameters"]["rate_1_per_h"]) / rate - 1.0).abs() < TOLERANCE, "{region}");
     assert_eq!(found["taken_away"]["sessions"].as_array().map(Vec::len), Some(3));
     assert!(report(folder.path(), &whole)["regions"]["whole body"]["tia_mbq_h"] != region["tia_mbq_h"]);
+    // The half-time of the second is fitted.
+    let open = ["--session", "20,4,3.2", "--session", "66,4", "--session=114,4,3.6", "--removed", "48,0.25"];
+    let fitted = report(folder.path(), &[&whole[..], &open].concat());
+    let region = &fitted["regions"]["whole body"];
+    assert!((number(&region["clearance"]["half_time_h"]) / 3.4 - 1.0).abs() < 1e-5, "{region}");
+    assert!((number(&region["tia_mbq_h"]) / right.tia_mbq_h - 1.0).abs() < 1e-5, "{region}");
+    assert_eq!(fitted["taken_away"]["sessions"][1]["clearance_half_time_h"], serde_json::Value::Null);
+    assert!(found["regions"]["whole body"]["clearance"].is_null());
     // A scan at a moment has its place in a session; one that takes time has not.
     let long =
         text.replace(",activity\n", ",activity,duration\n").replace("\nw", ",0.5\nw").trim_end().to_owned() + ",0.5\n";
     let long = long.replacen("duration,0.5\n", "duration\n", 1);
     fs::write(folder.path().join("curves.csv"), long).expect("a writable folder");
     for (words, fault) in [
-        (["--session", "20,4"], "error: session: has the form START,DURATION,HALF_TIME"),
+        (["--session", "20"], "error: session: has the form START,DURATION,HALF_TIME"),
+        (["--session", "150,4"], "error: table: whole body: sessions: a half-time is fitted"),
         (["--session", "20,0,3"], "error: session: session_1.duration_h"),
         (["--removed", "30,1.5"], "error: removed: removal_1.fraction"),
         (["--session", "17,4,3"], "the scan at 18 h is one during which"),

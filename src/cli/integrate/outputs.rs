@@ -46,7 +46,8 @@ impl Row {
     /// * `removals` – what was taken away on the way
     pub(super) fn of_series(name: &str, series: &Series, found: Integration, removals: &Removals) -> Self {
         let said = found.to_json();
-        let figure = time_activity(name, series.points(), &found, series.infusion_h(), removals);
+        let removals = found.clearance.map_or_else(|| removals.clone(), |one| removals.with_clearance(one.half_time_h));
+        let figure = time_activity(name, series.points(), &found, series.infusion_h(), &removals);
         Self::new(name, said, figure, found)
     }
 

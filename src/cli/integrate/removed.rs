@@ -9,8 +9,9 @@ use crate::domain::Checks;
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct RemovalArgs {
     /// A session of extra clearance, such as dialysis, of all regions: its start and duration, and the half-time of
-    /// what it clears besides, in h: 20,4,3.2. Once for each session
-    #[arg(long, value_name = "START,DURATION,HALF_TIME", allow_hyphen_values = true, requires = "table")]
+    /// what it clears besides, in h: 20,4,3.2. Without the half-time (20,4) it is fitted in each region, one for all
+    /// such sessions. Once for each session
+    #[arg(long, value_name = "START,DURATION[,HALF_TIME]", allow_hyphen_values = true, requires = "table")]
     session: Vec<String>,
     /// A part of all regions that is taken away at once, by drainage or resection: when, in h, and which part: 30,0.5
     #[arg(long, value_name = "TIME,PART", allow_hyphen_values = true, requires = "table")]
@@ -23,22 +24,22 @@ impl RemovalArgs {
     /// * `infusion_h` – how long the infusion took [h]
     /// * `has_server` – whether a server is to integrate
     pub(super) fn check(&self, infusion_h: f64, has_server: bool, checks: &mut Checks) -> Removals {
-        let of_session = |text: &String| {
-            numbers::<3>(text).map(|[start_h, duration_h, clearance_half_time_h]| Session {
-                start_h,
-                duration_h,
-                clearance_half_time_h,
-            })
-        };
         let of_removal = |text: &String| numbers::<2>(text).map(|[time_h, fraction]| Removal { time_h, fraction });
         let mut bad = |flag: &'static str, text: &String, form: &str| {
             checks.fail(flag, format!("has the form {form}, got {text:?}"));
         };
         let mut removals = Removals::default();
         for text in &self.session {
-            match of_session(text) {
-                Some(session) => removals.sessions.push(session),
-                None => bad("session", text, "START,DURATION,HALF_TIME in h"),
+            let (known, open) = (numbers::<3>(text), numbers::<2>(text));
+            if open.is_some() {
+                removals.fitted.push(removals.sessions.len());
+            }
+            // The half-time of one that is fitted is not used.
+            match known.or(open.map(|[start_h, duration_h]| [start_h, duration_h, 1.0])) {
+                Some([start_h, duration_h, clearance_half_time_h]) => {
+                    removals.sessions.push(Session { start_h, duration_h, clearance_half_time_h });
+                }
+                None => bad("session", text, "START,DURATION,HALF_TIME in h, or START,DURATION"),
             }
         }
         for text in &self.removed {
@@ -68,9 +69,9 @@ fn numbers<const N: usize>(text: &str) -> Option<[f64; N]> {
 
 /// As it stands in results.
 pub(super) fn as_json(removals: &Removals) -> Value {
-    let sessions = removals.sessions.iter().map(|one| {
-        json!({ "start_h": one.start_h, "duration_h": one.duration_h,
-            "clearance_half_time_h": one.clearance_half_time_h })
+    let sessions = removals.sessions.iter().enumerate().map(|(place, one)| {
+        let half_time_h = (!removals.fitted.contains(&place)).then_some(one.clearance_half_time_h);
+        json!({ "start_h": one.start_h, "duration_h": one.duration_h, "clearance_half_time_h": half_time_h })
     });
     let at_once = removals.at_once.iter().map(|one| json!({ "time_h": one.time_h, "fraction": one.fraction }));
     json!({ "sessions": sessions.collect::<Vec<_>>(), "removals": at_once.collect::<Vec<_>>() })

@@ -136,6 +136,8 @@ pub(in crate::api::wire) fn decode_integration(message: pb::RegionCurve) -> Opti
         tia_sigma_mbq_h: message.tia_sigma_mbq_h,
         fractions: fractions.map(<[f64; 2]>::from),
         tia_coefficient_h: message.tia_coefficient_h,
+        // A server knows of no sessions.
+        clearance: None,
         candidates: message.candidates.iter().map(decode_candidate).collect::<Option<_>>()?,
         flags: message.flags.into_iter().map(flag).collect::<Option<_>>()?,
         warnings: message.warnings.into_iter().map(decode_warning).collect(),
