@@ -16,6 +16,8 @@ pub struct RawVolume {
     pub intercept: Option<f64>,
     /// Bytes of all values, if the caller says it: to be compared with shape and element type.
     pub size_bytes: Option<u64>,
+    /// Whether it is named as one that the server keeps, in a call that takes none.
+    pub is_stored: bool,
 }
 
 impl From<&VoxelGrid> for RawVolume {
@@ -29,6 +31,12 @@ impl From<&VoxelGrid> for RawVolume {
 impl RawVolume {
     /// The header of the volume; none if a fault was recorded.
     pub fn resolve(self, field: &str, checks: &mut Checks) -> Option<VolumeHeader> {
+        if self.is_stored {
+            checks.fail(
+                format!("{field}.digest"),
+                "this call takes no volume that is kept: leave it out, and send the values",
+            );
+        }
         let grid = RawGrid::resolve(self.grid, &format!("{field}.grid"), checks);
         let element = checks.at(format!("{field}.element_type"), element_type(self.element_type.as_deref()));
         let (slope, intercept) = (self.slope.unwrap_or(1.0), self.intercept.unwrap_or(0.0));

@@ -168,6 +168,7 @@ async fn bad_headers_are_refused_at_once_with_every_fault() {
                 "regions[0].geud_exponent",
             ],
         ),
+        ("a dose that is kept", with_maps(), |h| h.doses[1].digest = "ab".into(), &["doses[1].digest"]),
         (
             "a mixed field of maps",
             with_maps(),

@@ -166,6 +166,15 @@ async fn bad_headers_are_refused_at_once_with_every_fault() {
             &["label_names"],
         ),
         (
+            "labels that are kept",
+            pb::MergeTalliesHeader {
+                labels: Some(pb::VolumeDescriptor { digest: "ab".into(), ..volume([4, 3, 2], pb::ElementType::Uint8) }),
+                ..header(&good)
+            },
+            Code::InvalidArgument,
+            &["labels.digest"],
+        ),
+        (
             "a tally of more than any",
             pb::MergeTalliesHeader { tallies: vec![pb::TallyDescriptor { size_bytes: u64::MAX }], ..header(&[]) },
             Code::FailedPrecondition,

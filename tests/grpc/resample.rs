@@ -192,6 +192,7 @@ async fn bad_headers_are_refused_at_once_with_every_fault() {
             &["grid.shape", "grid.spacing_mm"],
         ),
         ("NaN of labels", |h| (h.kind, h.nan) = (pb::ResampleKind::Labels.into(), 2), &["nan"]),
+        ("one that is kept", |h| h.source.as_mut().expect("given").digest = "ab".into(), &["source.digest"]),
         ("a wrong size", |h| h.source.as_mut().expect("given").size_bytes = Some(u64::MAX), &["source.size_bytes"]),
     ];
     let server = Server::start(small()).await;

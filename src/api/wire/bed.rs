@@ -10,7 +10,8 @@ use crate::intake::bed::{
 };
 
 pub(in crate::api) fn decode(message: pb::BedHeader) -> RawBed {
-    let organ = |pb::OrganVolume { volume, label }| RawOrganVolume { volume: volume.map(volume::decode).into(), label };
+    let organ =
+        |pb::OrganVolume { volume, label }| RawOrganVolume { volume: volume.map(volume::decode_sent).into(), label };
     RawBed {
         plan: BedPlan {
             nuclide: message.nuclide,
@@ -18,10 +19,10 @@ pub(in crate::api) fn decode(message: pb::BedHeader) -> RawBed {
             mixed_field: message.mixed_field,
             region: message.regions.into_iter().map(decode_region).collect(),
         },
-        doses: message.doses.into_iter().map(|dose| Some(volume::decode(dose)).into()).collect(),
-        labels: message.labels.map(volume::decode).into(),
+        doses: message.doses.into_iter().map(|dose| Some(volume::decode_sent(dose)).into()).collect(),
+        labels: message.labels.map(volume::decode_sent).into(),
         organ_volumes: message.organ_volumes.into_iter().map(organ).collect(),
-        density: message.density.map(volume::decode).into(),
+        density: message.density.map(volume::decode_sent).into(),
         minimum_density_g_cm3: message.minimum_density_g_cm3,
         volumes: BedVolumes { bed: message.return_bed, eqd2: message.return_eqd2 },
     }

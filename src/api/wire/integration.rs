@@ -19,7 +19,7 @@ pub(in crate::api) fn decode(message: pb::IntegrateHeader) -> RawIntegration {
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     let known = |method: Option<pb::OnePointMethod>| method.map(decode_kinetics).unwrap_or_default();
     let scan = |pb::Scan { volume, time_h, duration_h }| RawScan {
-        volume: volume.map(volume::decode).into(),
+        volume: volume.map(volume::decode_sent).into(),
         time_h,
         duration_h,
     };
@@ -34,7 +34,7 @@ pub(in crate::api) fn decode(message: pb::IntegrateHeader) -> RawIntegration {
         weighting: given(message.weighting),
         is_voxelwise: message.voxelwise,
         reference_time_h: message.reference_time_h,
-        labels: message.labels.map(volume::decode).into(),
+        labels: message.labels.map(volume::decode_sent).into(),
         before_first: given(message.before_first),
         between: given(message.between),
         activity_relative_sigma: message.activity_relative_sigma,

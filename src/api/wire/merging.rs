@@ -5,11 +5,12 @@ use crate::domain::Part;
 use crate::intake::{Merging, RawMerging, RawOrganVolume};
 
 pub(in crate::api) fn decode(message: pb::MergeTalliesHeader) -> RawMerging {
-    let organ = |pb::OrganVolume { volume, label }| RawOrganVolume { volume: volume.map(volume::decode).into(), label };
+    let organ =
+        |pb::OrganVolume { volume, label }| RawOrganVolume { volume: volume.map(volume::decode_sent).into(), label };
     RawMerging {
         grid: Part::from(message.grid.map(grid::decode)),
         tallies_bytes: message.tallies.into_iter().map(|tally| tally.size_bytes).collect(),
-        labels: Part::from(message.labels.map(volume::decode)),
+        labels: Part::from(message.labels.map(volume::decode_sent)),
         organ_volumes: message.organ_volumes.into_iter().map(organ).collect(),
         label_names: message.label_names.into_iter().collect(),
         dose_volume_points: message.dose_volume_points,

@@ -8,14 +8,15 @@ use crate::intake::{
 
 pub(in crate::api) fn decode(message: pb::ResampleHeader) -> RawRegrid {
     use pb::resample_header::Target;
-    let organ = |pb::OrganVolume { volume, label }| RawOrganVolume { volume: volume.map(volume::decode).into(), label };
+    let organ =
+        |pb::OrganVolume { volume, label }| RawOrganVolume { volume: volume.map(volume::decode_sent).into(), label };
     let target = message.target.map(|target| match target {
         Target::Grid(grid) => RawTarget::Grid(grid::decode(grid)),
         Target::SpacingMm(edge_mm) => RawTarget::Spacing(edge_mm),
     });
     RawRegrid {
         kind: decode_kind(message.kind),
-        source: message.source.map(volume::decode).into(),
+        source: message.source.map(volume::decode_sent).into(),
         organ_volumes: message.organ_volumes.into_iter().map(organ).collect(),
         target: target.into(),
         target_to_source_mm: message.target_to_source_mm,

@@ -38,7 +38,13 @@ pub(in crate::api) fn decode(message: pb::VolumeDescriptor) -> RawVolume {
         Ok(pb::ElementType::Int32) => name(ElementType::Int32),
         Err(_) => Some(element_type.to_string()),
     };
-    RawVolume { grid: grid.map(grid::decode), element_type, slope, intercept, size_bytes }
+    RawVolume { grid: grid.map(grid::decode), element_type, slope, intercept, size_bytes, is_stored: false }
+}
+
+/// A volume of a call that takes none that the server keeps.
+pub(in crate::api) fn decode_sent(message: pb::VolumeDescriptor) -> RawVolume {
+    let is_stored = !message.digest.is_empty();
+    RawVolume { is_stored, ..decode(message) }
 }
 
 /// A volume of a request, and its index among those of one kind.
