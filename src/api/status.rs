@@ -196,7 +196,8 @@ pub fn to_error(status: &Status) -> DoseError {
         (None, Code::Cancelled) => DoseError::Cancelled,
         (None, Code::DeadlineExceeded) => DoseError::DeadlineExceeded,
         (None, _) if std::error::Error::source(status).is_some() => DoseError::Remote(format!(
-            "it went away before the answer was complete, stopped or cut off ({}); start it again, and then this command",
+            "it went away before the answer was complete, stopped or cut off ({}); start it again, and then this command, \
+             or call it by https:// if it has a certificate",
             status.message()
         )),
         (info, code) => {

@@ -52,7 +52,8 @@ fn a_server_that_goes_away_is_said_to_have_gone_away() {
     drop(server);
     said.read_to_string(&mut text).expect("text");
     assert_eq!(caller.wait().expect("it ends").code(), Some(1), "{text}");
-    assert!(text.contains("error: server: it went away") && !text.contains("Unknown"), "{text}");
+    assert!(text.contains("error: server: it went away") && text.contains("https://"), "{text}");
+    assert!(!text.contains("Unknown"), "{text}");
 }
 
 #[test]
