@@ -10,7 +10,7 @@ use dosegrid::domain::{LabelMap, Organs, Volume};
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Status};
 
-use super::{Server, bytes_of, reason_and_fields, small, volume};
+use super::{MIB, Server, ServerConfig, bytes_of, reason_and_fields, small, volume};
 
 const SHAPE: [u32; 3] = [4, 3, 2];
 const TIMES_H: [f64; 3] = [96.0, 24.0, 168.0];
@@ -259,15 +259,19 @@ fn curves() -> pb::IntegrateCurvesRequest {
     }
 }
 
+/// Regions of a request that takes long.
+const LONG_REGIONS: usize = 200;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_of_curves_waits_for_no_others_and_who_leaves_makes_room() {
-    let server = Server::start(small()).await;
-    // Minutes of work.
+    // With room for a request of 5 MB.
+    let server = Server::start(ServerConfig { memory_bytes: 1024 * MIB, ..small() }).await;
+    // Many seconds of work, whatever the machine: a region takes a fifth of one.
     let mut many = curves();
-    many.regions = vec![many.regions[0].clone(); 1024];
+    many.regions = vec![many.regions[0].clone(); LONG_REGIONS];
     for (number, region) in many.regions.iter_mut().enumerate() {
         region.name = format!("region {number}");
-        let more = (0..200).map(|point| {
+        let more = (0..197).map(|point| {
             let hours = 4.0 + f64::from(point);
             let activity_mbq = 90.0 * (-RATE_PER_H * hours).exp() + f64::from(point % 7);
             let time = Some(pb::measured_point::Time::Hours(hours));
@@ -281,7 +285,8 @@ async fn what_is_refused_of_curves_waits_for_no_others_and_who_leaves_makes_room
     let status = server.raw().await.integrate_curves(pb::IntegrateCurvesRequest::default()).await.expect_err("nothing");
     assert_eq!(status.code(), Code::InvalidArgument, "{status}");
     let budget = server.raw().await.compute_budget(pb::ComputeBudgetRequest::default()).await;
-    assert!(!long.is_finished(), "it runs: {budget:?}");
+    assert_eq!(budget.expect_err("nothing").code(), Code::InvalidArgument);
+    assert!(!long.is_finished(), "it ended: {:?}", long.await.map(|answer| answer.map(drop)));
     long.abort();
     server.raw().await.integrate_curves(curves()).await.expect("it takes a turn at once");
 }
