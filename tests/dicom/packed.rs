@@ -58,6 +58,14 @@ fn sized(rows: u16, columns: u16) -> Made {
 }
 
 #[test]
+fn jpeg_ls_is_refused_by_name() {
+    for syntax in ["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"] {
+        let reason = read(sized(4, 4), syntax, vec![vec![0xFF, 0xD8, 0xFF, 0xD9]]).expect_err("it is not unpacked");
+        assert!(reason.contains("JPEG-LS"), "{reason}");
+    }
+}
+
+#[test]
 fn rle_frames_hold_all_pixels_and_no_more() {
     let expected: Vec<f32> = (0..16u8).map(f32::from).collect();
     assert_eq!(read(sized(4, 4), RLE, vec![rle()]).expect("a CT"), expected);
