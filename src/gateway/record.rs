@@ -151,6 +151,25 @@ pub struct Claim {
     pub said: String,
 }
 
+impl Claim {
+    /// One that is to be made, by a transaction of its own.
+    ///
+    /// * `begun_ms` – when it was chosen [ms since 1970]
+    pub(super) fn new(worklist: &str, workitem: String, begun_ms: i64) -> Self {
+        Self {
+            worklist: worklist.to_owned(),
+            workitem,
+            transaction: format!("2.25.{}", uuid::Uuid::new_v4().as_u128()),
+            state: ClaimState::Claiming,
+            begun_ms,
+            told: None,
+            attempts: 0,
+            next_ms: 0,
+            said: String::new(),
+        }
+    }
+}
+
 /// How far a workitem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

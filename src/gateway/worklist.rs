@@ -168,17 +168,7 @@ impl Gateway {
             }
             return Ok(false);
         };
-        let claim = Claim {
-            worklist: worklist.name.clone(),
-            workitem: workitem.uid,
-            transaction: format!("2.25.{}", uuid::Uuid::new_v4().as_u128()),
-            state: ClaimState::Claiming,
-            begun_ms: now_ms(),
-            told: None,
-            attempts: 0,
-            next_ms: 0,
-            said: String::new(),
-        };
+        let claim = Claim::new(&worklist.name, workitem.uid, now_ms());
         self.note(&item.id, State::Ready, |item| item.workitem = Some(claim))?;
         Ok(true)
     }
@@ -331,17 +321,7 @@ mod tests {
             transaction: None,
             unanswered: false,
         };
-        let claim = Claim {
-            worklist: "ris".into(),
-            workitem: "1.2".into(),
-            transaction: "1.3".into(),
-            state: ClaimState::InProgress,
-            begun_ms: 0,
-            told: None,
-            attempts: 0,
-            next_ms: 0,
-            said: String::new(),
-        };
+        let claim = Claim { state: ClaimState::InProgress, ..Claim::new("ris", "1.2".into(), 0) };
         for (states, is_over) in [
             // Not there when it was read back: it is sent again. Refused at one of two: it is put aside.
             (&[Waiting][..], false),

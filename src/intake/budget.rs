@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bed::{MAX_REGIONS, check_regions, recorded};
+use super::bed::{MAX_REGIONS, MOST_GY, check_regions, recorded};
 use crate::clinic::budget::{Budget, BudgetInputs, sum_of_cycles_sigma_gy};
 use crate::clinic::outline::Outline;
 use crate::clinic::plausible::of_relative_sigma;
@@ -18,8 +18,7 @@ pub const MAX_CYCLES: usize = 64;
 /// The reason of the warning that nobody says how well the edges of an outline were drawn.
 pub const OPERATOR_SIGMA_UNKNOWN: &str = "OPERATOR_SIGMA_UNKNOWN";
 
-/// The most that a dose [Gy], a volume [cm³] and a length [mm] may be; a relative σ, and the exponent of a dose factor.
-const MOST_GY: f64 = 1e6;
+/// The most that a volume [cm³] and a length [mm] may be; a relative σ, and the exponent of a dose factor.
 const MOST_CM3: f64 = 1e6;
 const MOST_MM: f64 = 1e4;
 const MOST_RELATIVE: f64 = 1e3;

@@ -170,17 +170,7 @@ fn a_silent_worklist_holds_up_no_other() {
 fn a_claim_at_a_worklist_that_is_gone_ends_though_there_is_no_other() {
     let folder = tempfile::tempdir().expect("a folder");
     let gateway = gateway(folder.path());
-    let claim = Claim {
-        worklist: "gone".into(),
-        workitem: "1.2".into(),
-        transaction: "1.3".into(),
-        state: ClaimState::InProgress,
-        begun_ms: 0,
-        told: None,
-        attempts: 0,
-        next_ms: 0,
-        said: String::new(),
-    };
+    let claim = Claim { state: ClaimState::InProgress, ..Claim::new("gone", "1.2".into(), 0) };
     item(&gateway, State::Verified, |item| item.workitem = Some(claim));
     assert!(gateway.has_work().expect("readable"));
     gateway.follow_worklist(Line::Nowhere).expect("no failure");
@@ -189,13 +179,19 @@ fn a_claim_at_a_worklist_that_is_gone_ends_though_there_is_no_other() {
     assert!(!gateway.has_work().expect("readable"));
 }
 
+/// A gateway with a webhook, and an item of which it is to be told.
+fn with_webhook(folder: &Path, webhook: &TcpListener) -> (Gateway, Item) {
+    let mut gateway = gateway(folder);
+    gateway.config.webhook = Some(format!("http://{}", webhook.local_addr().expect("an address")));
+    let held = item(&gateway, State::Held, |_| {});
+    (gateway, held)
+}
+
 #[test]
 fn a_webhook_that_says_nothing_holds_up_no_delivery() {
     let folder = tempfile::tempdir().expect("a folder");
     let silent = listener();
-    let mut gateway = gateway(folder.path());
-    gateway.config.webhook = Some(format!("http://{}", silent.local_addr().expect("an address")));
-    let held = item(&gateway, State::Held, |_| {});
+    let (gateway, held) = with_webhook(folder.path(), &silent);
     gateway.ledger.change(|change| change.tell(&held)).expect("room");
     version(&gateway, 1, State::Released, delivery(DeliveryState::Waiting));
     thread::scope(|scope| {
@@ -215,9 +211,7 @@ fn a_webhook_that_says_nothing_holds_up_no_delivery() {
 fn a_webhook_that_fails_keeps_no_letter_waiting() {
     let folder = tempfile::tempdir().expect("a folder");
     let webhook = listener();
-    let mut gateway = gateway(folder.path());
-    gateway.config.webhook = Some(format!("http://{}", webhook.local_addr().expect("an address")));
-    let held = item(&gateway, State::Held, |_| {});
+    let (gateway, held) = with_webhook(folder.path(), &webhook);
     let aside = Item { state: State::Aside, since_ms: 6, ..held.clone() };
     gateway.ledger.change(|change| change.tell(&held).and_then(|()| change.tell(&aside))).expect("room");
     thread::scope(|scope| {

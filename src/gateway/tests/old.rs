@@ -90,17 +90,7 @@ fn a_file_that_comes_again_after_its_time_and_a_worklist_that_is_to_be_told_keep
     come(now_ms()).expect("room");
     assert!(!deletes() && kept.exists());
     come(5).expect("room");
-    let claim = |state| Claim {
-        worklist: "ris".into(),
-        workitem: "1.2".into(),
-        transaction: "1.3".into(),
-        state,
-        begun_ms: 0,
-        told: None,
-        attempts: 0,
-        next_ms: 0,
-        said: String::new(),
-    };
+    let claim = |state| Claim { state, ..Claim::new("ris", "1.2".into(), 0) };
     gateway.note("study-1", State::Verified, |item| item.workitem = Some(claim(ClaimState::InProgress))).expect("it");
     assert!(!deletes() && kept.exists());
     gateway.note("study-1", State::Verified, |item| item.workitem = Some(claim(ClaimState::Completed))).expect("it");

@@ -11,6 +11,7 @@ pub use plan::{
     BedPlan, CyclePlan, MAX_CYCLES, MAX_PARTS, MAX_REGIONS, RegionPlan, RemovalPlan, RepairPlan, SessionPlan, TermPlan,
     check_regions, recorded, tissue,
 };
+pub(super) use regions::MOST_GY;
 pub use regions::{BedCycle, BedRegion, BedVoxels};
 pub use wanted::{BedAnswer, BedWork, RawBed, on_the_wire, warnings_on_the_wire};
 

@@ -10,7 +10,7 @@ use crate::clinic::radiation::Radiation;
 use crate::domain::Checks;
 
 /// Most that a dose may be [Gy]: beyond, it is one of other units, and a BED may be no number.
-const MOST_GY: f64 = 1e6;
+pub(in crate::intake) const MOST_GY: f64 = 1e6;
 
 /// A region whose parameters are good.
 #[derive(Clone, Debug)]
